@@ -1,0 +1,122 @@
+/* config.h -- every setting, once.
+ *
+ * The table is the truth: struct config, defaults, range checks, file,
+ * environment and flag parsing, --help, --print-config and the sample file come
+ * out of it. A setting cannot exist without a unit, a range and a sentence.
+ *
+ * Order of strength: flag `--name value`, environment TIDINGS_NAME, file, default.
+ * A file has `name = value` lines, `#` comments, and sections
+ * `[channel PATTERN]` with the settings of CHANNEL_SETTINGS.
+ *
+ * Threads   Loaded by main before others start; read-only from then on (any).
+ * Memory    config_fini frees the strings.
+ * Units     In the table: ms, s, bytes; in files a number may carry a unit
+ *           (ms s m h d, K M G).
+ * Errors    ST_BAD_INPUT with "file:line: sentence" in the caller's text.
+ */
+#ifndef TIDINGS_CONFIG_H
+#define TIDINGS_CONFIG_H
+
+#include <tidings/status.h>
+#include <tidings/text.h>
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+
+/* clang-format off */
+/*          name                default         min  max            unit     help */
+#define SETTINGS(NUMBER, FLAG, WORD, CHOICE)                                                                          \
+    WORD  (listen,              "127.0.0.1:8080",                   "addr",   "address:port to serve HTTP on; port 0: any free one")      \
+    FLAG  (insecure,            false,                              "flag",   "serve any address although nobody needs a token")          \
+    WORD  (data,                "tidings-data",                     "dir",    "where the journal is kept; created if missing")            \
+    WORD  (port_file,           "",                                 "file",   "the port really used is written here once ready")          \
+    NUMBER(crew_threads,        0,              0,   64,            "count",  "threads that serve connections; 0: one per core")          \
+    NUMBER(connections_max,     0,              0,   10000000,      "count",  "open connections in all; 0: what the system's limit of files allows") \
+    NUMBER(first_id,            0,              0,   9007199254740991, "id",  "first id of a new journal; 0: unix seconds << 20")         \
+    NUMBER(map_bytes,           68719476736,    1048576, 17592186044416, "bytes", "address space reserved for the journal")              \
+    NUMBER(keep_age_ms,         604800000,      0,   315360000000,  "ms",     "events are kept so long; 0: no limit by age")              \
+    NUMBER(keep_count,          0,              0,   1000000000000, "events", "kept per channel; 0: no limit by count")                   \
+    NUMBER(keep_bytes,          1073741824,     0,   17592186044416, "bytes", "kept in all channels together; 0: no limit by size")       \
+    NUMBER(dedup_window_ms,     86400000,       0,   2592000000,    "ms",     "how long a publisher's key is remembered")                 \
+    NUMBER(channels_max,        1000000,        1,   100000000,     "count",  "distinct channels")                                        \
+    NUMBER(event_max_bytes,     1048576,        1,   67108864,      "bytes",  "data of one event")                                        \
+    NUMBER(body_max_bytes,      1048576,        1,   67108864,      "bytes",  "body of one request")                                      \
+    NUMBER(journal_queue_events, 131072,        1,   16777216,      "events", "waiting for the journal; beyond it publishers are told 503") \
+    NUMBER(journal_queue_bytes, 134217728,      1048576, 17179869184, "bytes", "the same by size")                                       \
+    NUMBER(crew_queue_bytes,    67108864,       65536, 17179869184, "bytes",  "committed events waiting for a crew thread; beyond it its subscribers read them from the journal") \
+    NUMBER(outbox_bytes,        262144,         4096, 1073741824,   "bytes",  "waiting for one slow reader; beyond it the rest is read from the journal later") \
+    NUMBER(spread_after,        1000,           1,   10000000,      "count",  "subscribers of a channel on one thread before it uses the others") \
+    NUMBER(selectors_max,       64,             1,   4096,          "count",  "channels and patterns on one connection")                  \
+    NUMBER(head_ms,             10000,          10,  600000,        "ms",     "time for a request's head")                                \
+    NUMBER(body_ms,             30000,          10,  3600000,       "ms",     "time for a request's body")                                \
+    NUMBER(stall_ms,            30000,          10,  3600000,       "ms",     "an answer that the client does not take for so long is cut off (streams never)") \
+    NUMBER(idle_ms,             75000,          10,  3600000,       "ms",     "a kept-alive connection without a request is closed after") \
+    NUMBER(retry_ms,            3000,           1,   3600000,       "ms",     "told to EventSource clients, varied by a fifth either way") \
+    NUMBER(keepalive_ms,        15000,          10,  3600000,       "ms",     "a silent stream gets a keep-alive after")                  \
+    FLAG  (keepalive_always,    false,                              "flag",   "keep-alives at that interval, silent or not")              \
+    NUMBER(longpoll_ms,         25000,          1,   300000,        "ms",     "a long-poll without events is answered after")             \
+    NUMBER(longpoll_busy_s,     5,              1,   3600,          "s",      "x-ps-reconnect-in for a second request with the same wait key") \
+    NUMBER(drain_ms,            5000,           0,   600000,        "ms",     "streams are closed over this time at stop")                \
+    WORD  (nats,                "",                                 "url",    "NATS servers, comma separated; empty: no NATS")            \
+    WORD  (nats_prefix,         "events",                           "subject", "the part of the subject before the channel")              \
+    FLAG  (nats_rejected,       true,                               "flag",   "send what was refused to <prefix>_rejected.<reason>")      \
+    CHOICE(envelope,            "auto", "auto|always|never",                  "take type and data out of a NATS payload {\"type\":..,\"data\":..}") \
+    CHOICE(log_format,          "text", "text|json",                          "form of the diagnostic log on standard error")             \
+    CHOICE(log_level,           "info", "debug|info|warn|error",              "least level that is logged")
+
+/*          name                default         min  max            unit     help */
+#define CHANNEL_SETTINGS(NUMBER, CHOICE)                                                                              \
+    NUMBER(keep_age_ms,         -1,             0,   315360000000,  "ms",     "as the setting of this name, for these channels")          \
+    NUMBER(keep_count,          -1,             0,   1000000000000, "events", "as the setting of this name, for these channels")          \
+    NUMBER(keep_bytes,          -1,             0,   17592186044416, "bytes", "kept of each of these channels")                           \
+    CHOICE(keepalive,           "comment", "comment|message",                 "keep-alives as a comment or as data that the page sees")
+/* clang-format on */
+
+/* What a pattern's section says; -1 / 0: not said there. */
+struct channel_config {
+    char *pattern;
+#define NUMBER(name, initial, least, most, unit, help) int64_t name;
+#define CHOICE(name, initial, choices, help) const char *name;
+    CHANNEL_SETTINGS(NUMBER, CHOICE)
+#undef NUMBER
+#undef CHOICE
+};
+
+struct config {
+#define NUMBER(name, initial, least, most, unit, help) int64_t name;
+#define FLAG(name, initial, unit, help) bool name;
+#define WORD(name, initial, unit, help) char *name;
+#define CHOICE(name, initial, choices, help) const char *name; /* static */
+    SETTINGS(NUMBER, FLAG, WORD, CHOICE)
+#undef NUMBER
+#undef FLAG
+#undef WORD
+#undef CHOICE
+    struct channel_config *channels; /* in the file's order */
+    unsigned channel_count;
+};
+
+void config_init(struct config *config); /* defaults */
+void config_fini(struct config *config);
+
+/* Reads defaults, then `--config FILE` (or tidings.conf here, if there), then
+ * the environment, then the flags in argv[0..argc). Words that are no flags are
+ * an error. `why` gets the sentence. */
+enum status config_load(struct config *config, int argc, char **argv, char *why,
+                        size_t why_bytes) MUST_USE;
+
+/* All settings as a file that loads to the same. */
+void config_print(const struct config *config, FILE *out);
+
+/* The table as text for --help. */
+void config_help(FILE *out);
+
+/* The first section whose pattern covers the channel, or NULL. */
+const struct channel_config *config_channel(const struct config *config,
+                                            struct text channel);
+
+/* Is the host of `listen` a loopback one? */
+bool config_is_loopback(const struct config *config);
+
+#endif

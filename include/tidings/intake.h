@@ -1,0 +1,37 @@
+/* intake.h -- messages come in from NATS.
+ *
+ * Subscribes `<prefix>.>`; every message becomes a publish for the journal; one
+ * with a reply subject is answered after its commit. Connects for ever, also
+ * when the server is not there at the start.
+ *
+ * Full      The journal's mailbox has no room: the NATS callback waits for room
+ *           (bounded), the library's own queue (bounded by count and bytes)
+ *           gathers, and what the library then drops is counted and logged.
+ *
+ * Threads   start, stop: main. is_ready: any.
+ * Memory    Of its own.
+ * Units     None.
+ * Errors    ST_BAD_INPUT a setting that nats.c refuses, sentence in `why`.
+ */
+#ifndef TIDINGS_INTAKE_H
+#define TIDINGS_INTAKE_H
+
+#include <tidings/config.h>
+#include <tidings/journal.h>
+#include <tidings/status.h>
+
+struct intake;
+
+enum status intake_start(const struct config *config, struct journal *journal,
+                         struct intake **intake_out, char *why,
+                         size_t why_bytes) MUST_USE;
+
+/* Stops receiving, then answers what is still owed: called before the journal
+ * stops (quiesce) and after it (stop). */
+void intake_quiesce(struct intake *intake);
+void intake_stop(struct intake **intake);
+
+/* Connected and subscribed now? */
+bool intake_is_ready(const struct intake *intake);
+
+#endif

@@ -1,0 +1,77 @@
+/* metrics.h -- what is counted, in the words of the code.
+ *
+ * Each thread that counts has a block of its own, so counting costs no shared
+ * cache line; a scrape adds them up. Figures that others own (journal, registry,
+ * mailboxes) are asked for at the scrape.
+ *
+ * Threads   metrics_count: the block's owner. metrics_sum: any.
+ * Memory    Blocks live in their owner, registered before threads start.
+ * Units     In the table's help.
+ * Errors    None.
+ */
+#ifndef TIDINGS_METRICS_H
+#define TIDINGS_METRICS_H
+
+#include <stdatomic.h>
+#include <stdint.h>
+
+/* clang-format off */
+/*           name                    type       help */
+#define METRICS(METRIC)                                                                              \
+    METRIC(connections_accepted,     "counter", "connections taken from the listeners")              \
+    METRIC(connections_open,         "gauge",   "connections now")                                   \
+    METRIC(connections_refused,      "counter", "connections closed at once: the limit is reached")  \
+    METRIC(requests,                 "counter", "requests whose head was routed")                    \
+    METRIC(heads_refused,            "counter", "request heads answered 4xx before routing")         \
+    METRIC(deadlines_missed,         "counter", "connections closed for a head, body or read too slow") \
+    METRIC(subscribers,              "gauge",   "streams and waiting long-polls now")                \
+    METRIC(subscribers_replaying,    "gauge",   "of these, reading from the journal")                \
+    METRIC(deliveries,               "counter", "events queued for subscribers")                     \
+    METRIC(replayed,                 "counter", "of these, read from the journal")                   \
+    METRIC(demotions,                "counter", "live streams put back to replaying: reader too slow") \
+    METRIC(overruns,                 "counter", "batches that a crew thread was too slow for")       \
+    METRIC(gaps,                     "counter", "clients told that something is gone")               \
+    METRIC(writes,                   "counter", "calls of write to sockets")                         \
+    METRIC(bytes_written,            "counter", "bytes given to sockets")                            \
+    METRIC(keepalives,               "counter", "keep-alives sent")                                  \
+    METRIC(http_published,           "counter", "events accepted by HTTP")                           \
+    METRIC(http_publish_refused,     "counter", "HTTP publishes answered 4xx or 5xx")                \
+    METRIC(nats_received,            "counter", "messages from NATS")                                \
+    METRIC(nats_rejected,            "counter", "of these, refused")                                 \
+    METRIC(nats_dropped,             "counter", "messages that the NATS library dropped")            \
+    METRIC(nats_reconnects,          "counter", "times NATS was connected again")                    \
+    METRIC(nats_connected,           "gauge",   "1 while connected to NATS")
+/* clang-format on */
+
+enum metric {
+#define METRIC(name, type, help) METRIC_##name,
+    METRICS(METRIC)
+#undef METRIC
+        METRIC_COUNT
+};
+
+struct metrics {
+    _Atomic int64_t value[METRIC_COUNT];
+    struct metrics *next;
+};
+
+/* Before the owner's thread starts. */
+void metrics_register(struct metrics *block);
+
+static inline void metrics_add(struct metrics *block, enum metric metric,
+                               int64_t by)
+{
+    /* One writer per block: a plain load and store, no locked instruction. */
+    atomic_store_explicit(
+        &block->value[metric],
+        atomic_load_explicit(&block->value[metric], memory_order_relaxed) + by,
+        memory_order_relaxed);
+}
+
+int64_t metrics_sum(enum metric metric);
+
+/* Prometheus text of the table. */
+struct buffer;
+void metrics_append(struct buffer *out);
+
+#endif
