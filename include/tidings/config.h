@@ -102,7 +102,8 @@ void config_fini(struct config *config);
 
 /* Reads defaults, then `--config FILE` (or tidings.conf here, if there), then
  * the environment, then the flags in argv[0..argc). Words that are no flags are
- * an error. `why` gets the sentence. */
+ * an error. `why` gets the sentence. The struct need not be initialised before;
+ * on failure it holds nothing. */
 enum status config_load(struct config *config, int argc, char **argv, char *why,
                         size_t why_bytes) MUST_USE;
 

@@ -70,7 +70,7 @@ static inline void metrics_add(struct metrics *block, enum metric metric,
 
 int64_t metrics_sum(enum metric metric);
 
-/* Prometheus text of the table. */
+/* Prometheus text of the table: `tidings_<name>`, counters `..._total`. */
 struct buffer;
 void metrics_append(struct buffer *out);
 
