@@ -1,0 +1,60 @@
+/* directory.h -- all channels of one crew thread, and the turn that feeds them.
+ *
+ * Every commit passes every crew thread, in order of id. The directory finds
+ * the actors that somebody here listens to, gives them their events, and at the
+ * end of the turn lets each deliver once.
+ *
+ * Full      The crew's mailbox may have had no room for a batch. The next batch
+ *           then does not follow the last one seen, and every LIVE subscriber
+ *           here reads what is missing from the journal.
+ *
+ * Threads   The crew thread that owns it.
+ * Memory    Channels and patterns exist while they have members (with patterns:
+ *           also channels that had events lately, bounded by the registry).
+ * Units     Ids.
+ * Errors    None.
+ */
+#ifndef TIDINGS_DIRECTORY_H
+#define TIDINGS_DIRECTORY_H
+
+#include <tidings/journal.h>
+#include <tidings/metrics.h>
+#include <tidings/subscriber.h>
+
+struct directory;
+
+/* Runs of more than `run_limit_bytes` of one channel in one turn are left to
+ * the journal. `seen_upto`: the newest id at the start. */
+struct directory *directory_create(struct registry *registry,
+                                   struct metrics *metrics,
+                                   size_t run_limit_bytes, uint64_t seen_upto);
+void directory_destroy(struct directory **directory);
+
+/* The newest id that passed here: who has read the journal up to it is live. */
+uint64_t directory_seen_upto(const struct directory *directory);
+
+/* Joins all selectors (checked, without repeats); `after` of each membership is
+ * set by the caller afterwards if it differs. The subscriber becomes REPLAYING.
+ */
+void directory_join(struct directory *directory, struct subscriber *subscriber,
+                    const struct text *selectors, unsigned selector_count);
+void directory_leave(struct directory *directory,
+                     struct subscriber *subscriber);
+
+/* Takes note of a batch; nothing is offered before directory_deliver. */
+void directory_commit(struct directory *directory, struct batch *batch);
+void directory_deliver(struct directory *directory);
+
+/* A batch up to `missed_upto` was not posted: all LIVE ones read the journal.
+ */
+void directory_overrun(struct directory *directory, uint64_t missed_upto);
+
+/* Connections of this thread on a channel, by its own name. */
+unsigned directory_local_count(struct directory *directory, struct text name);
+
+/* The membership by which the subscriber gets the channel of that name, or
+ * NULL. */
+const struct membership *directory_covers(const struct subscriber *subscriber,
+                                          struct text name, uint64_t hash);
+
+#endif
