@@ -1,0 +1,37 @@
+/* command.h -- the commands, and what they have in common.
+ *
+ * `argv` holds the words behind the command's name: for `tidings log stat` it
+ * is
+ * {"stat"}. What a command returns is the exit code of the program.
+ *
+ * Every command answers `--help` by itself, on standard output, with EXIT_DONE;
+ * `tidings help COMMAND` calls it that way.
+ *
+ * Threads   main.
+ * Memory    None kept.
+ * Units     Exit codes below.
+ * Errors    Said on standard error as "tidings: sentence".
+ */
+#ifndef CLI_COMMAND_H
+#define CLI_COMMAND_H
+
+#define EXIT_DONE   0
+#define EXIT_FAILED 1 /* it was tried: refused, unreachable, broken */
+#define EXIT_USAGE  2 /* the words make no sense; nothing was tried */
+
+#define DEFAULT_URL "http://127.0.0.1:8080"
+
+int cli_serve(int argc, char **argv);
+int cli_publish(int argc, char **argv);
+int cli_tail(int argc, char **argv);
+int cli_channels(int argc, char **argv);
+int cli_log(int argc, char **argv);
+int cli_check(int argc, char **argv);
+int cli_version(int argc, char **argv);
+
+/* Prints "tidings: " and the sentence on standard error; returns `exit_code`.
+ */
+int cli_fail(int exit_code, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+
+#endif
