@@ -5,7 +5,7 @@
 find_package(Threads REQUIRED)
 find_package(PkgConfig REQUIRED)
 
-foreach(name IN ITEMS CIVETWEB NATS LMDB JSMN UV CRYPTO ZLIB CMOCKA)
+foreach(name IN ITEMS CIVETWEB NATS LMDB JSMN UV CRYPTO ZLIB)
     set(TIDINGS_${name}_SOURCE "" CACHE PATH
         "source directory to use instead of the system's package")
 endforeach()
@@ -21,6 +21,8 @@ endfunction()
 function(use_project name directory target)
     set(BUILD_SHARED_LIBS OFF)
     set(BUILD_TESTING OFF)
+    set(CMAKE_C_STANDARD "") # its language is its own choice
+    set(CMAKE_C_EXTENSIONS ON)
     add_subdirectory(${directory} ${PROJECT_BINARY_DIR}/source-${name}
         EXCLUDE_FROM_ALL SYSTEM)
     name_dependency(${name} ${target})
