@@ -133,6 +133,11 @@ class Connection:
         self.buffer += data
         return True
 
+    def is_answered(self):
+        """Waits for the first bytes (true) or the end (false)."""
+        return bool(self.buffer) or \
+            self.fill(Deadline(), "an answer or the end")
+
     def take_until(self, mark, deadline, what):
         while mark not in self.buffer:
             if not self.fill(deadline, what):
