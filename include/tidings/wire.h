@@ -38,7 +38,7 @@ bool selector_matches(struct text selector, struct text channel);
 bool json_is_valid(struct text text); /* RFC 8259, depth <= 64 */
 
 /* Appends `text` as a JSON string with its quotes; U+2028/2029, <, >, & and
- * controls as \u escapes. `text` is valid UTF-8. */
+ * controls are escaped. `text` is valid UTF-8. */
 void json_append_string(struct buffer *out, struct text text);
 
 /* Appends `text` if it is JSON (line breaks between its tokens become spaces, so
@@ -52,7 +52,7 @@ enum status json_unescape(struct text raw, struct buffer *out) MUST_USE;
 /* ---- time_text.c --------------------------------------------------------- */
 
 void time_append_iso(struct buffer *out, int64_t wall_ms); /* ...T..:..:...sssZ */
-void time_append_plain(struct buffer *out, int64_t wall_ms); /* Y-m-d H:M:S UTC */
+void time_append_plain(struct buffer *out, int64_t wall_ms); /* Y-m-d H:M:S, no zone */
 
 /* ---- position.c: how far a client has read ------------------------------ */
 
@@ -92,7 +92,8 @@ struct envelope {
     struct buffer scratch;  /* fini by the caller */
 };
 
-/* AUTO: an object with exactly the members type (a string) and data is taken
+/* Sets up `scratch` itself; after a failure it is empty, so fini is harmless.
+ * AUTO: an object with exactly the members type (a string) and data is taken
  * apart, all else is data as it is. ALWAYS: anything else is bad input. */
 enum status envelope_parse(struct text payload, enum envelope_mode mode,
                            struct envelope *envelope_out,
@@ -107,10 +108,13 @@ struct batch_line {
 enum status batch_line_parse(struct text line, struct batch_line *line_out,
                              const char **why_out) MUST_USE;
 
-/* ---- sse.c, event_json.c, lines.c: events out ---------------------------- */
+/* ---- sse.c, event_json.c: events out ------------------------------------- */
 
-/* One event block: `event:`, `data:` lines, `id:`, blank line. */
+/* One event block: `event:`, `data:` lines, `id:`, blank line. Without `id:` if
+ * the id is 0: what is said about the stream is no event. */
 void sse_append_event(struct buffer *out, const struct event_view *event);
+
+/* The line alone: it works as it is read, and joins the block that follows. */
 void sse_append_retry(struct buffer *out, unsigned retry_ms);
 
 /* {"id":N,"channel_id":"..","ts":"..Z","data":{"type":"..","data":..}}; an event
@@ -133,7 +137,7 @@ enum http_body { HTTP_BODY_NONE, HTTP_BODY_LENGTH, HTTP_BODY_CHUNKED };
 struct http_head {
     size_t bytes; /* of the head with its last blank line */
     enum http_body body;
-    uint64_t content_length; /* HTTP_BODY_LENGTH */
+    uint64_t content_length; /* HTTP_BODY_LENGTH; 0 is HTTP_BODY_NONE */
     bool is_http_10;
     bool keeps_alive;     /* by version and Connection */
     bool expects_continue;
@@ -166,7 +170,8 @@ enum status chunked_decode(struct chunked *chunked, struct text input,
 
 /* Appends the decoded value of `name` (exact, decoded names are compared) and
  * says whether it was there. `*cursor` (start 0) allows repeated names. A bad
- * escape makes `*is_bad_out` true. NUL in a value is bad. */
+ * escape makes `*is_bad_out` true (else untouched) and appends nothing. NUL in a
+ * value is bad. */
 bool form_find(struct text form, const char *name, size_t *cursor,
                struct buffer *value_out, bool *is_bad_out);
 

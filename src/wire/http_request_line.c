@@ -1,0 +1,153 @@
+/* http_request_line.c -- method, target and version of a request.
+ *
+ * The line is taken apart at its two spaces without looking at what the parts
+ * mean, then each part is judged. The version comes first: whoever speaks
+ * another protocol is to hear that, and not that his target is odd.
+ *
+ * Only the origin form (`/path?query`) is accepted. Characters that browsers
+ * send in a query without escaping, `{` `}` `|` and the like, are let through;
+ * `#`, and
+ * `\` in a path, are not: servers and proxies disagree about what they mean. In
+ * a path every escape must be one, and none may hide a control character: %00
+ * would cut the path short, %0d%0a would end a line for whoever decodes it. The
+ * query's escapes are judged where it is decoded (form.c).
+ */
+#include "http_check.h"
+
+#include "hex.h"
+
+/* clang-format off */
+const unsigned char http_characters[256] = {
+    0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, /* controls    */
+    0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
+    0, 7, 2, 1, 7, 7, 7, 7, 6, 6, 7, 7, 6, 7, 7, 2, /*  !"#$%&'()*+,-./ */
+    7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 6, 6, 2, 6, 2, 2, /* 0123456789:;<=>? */
+    2, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, /* @ABCDEFGHIJKLMNO */
+    7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 6, 2, 6, 3, 7, /* PQRSTUVWXYZ[\]^_ */
+    3, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, /* `abcdefghijklmno */
+    7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 2, 3, 2, 7, 0, /* pqrstuvwxyz{|}~  */
+    /* the rest, all above ASCII, is 0 */
+};
+
+/*    method     has a body that means something                              */
+#define METHODS(M)                                                             \
+    M("GET",     false)                                                        \
+    M("HEAD",    false)                                                        \
+    M("POST",    true)                                                         \
+    M("PUT",     true)                                                         \
+    M("DELETE",  false)                                                        \
+    M("OPTIONS", false)                                                        \
+    M("PATCH",   true)
+/* clang-format on */
+
+static const struct method_row {
+    const char *name;
+    size_t length;
+    bool has_body;
+} method_rows[] = {
+#define M(name, has_body) {name, sizeof name - 1, has_body},
+    METHODS(M)
+#undef M
+};
+
+static const char *skip(const char *at, const char *end, unsigned kinds)
+{
+    while (at < end && http_is(*at, kinds))
+        at++;
+    return at;
+}
+
+static enum status check_version(struct http_check *check, struct text version)
+{
+    static const char prefix[] = "HTTP/";
+
+    if (text_is(version, "HTTP/1.1"))
+        return ST_OK;
+    check->head.is_http_10 = text_is(version, "HTTP/1.0");
+    if (check->head.is_http_10)
+        return ST_OK;
+    if (version.length < sizeof prefix ||
+        memcmp(version.bytes, prefix, sizeof prefix - 1) != 0 ||
+        memchr(version.bytes, ' ', version.length) != NULL)
+        return http_refuse(check, REFUSED_REQUEST_LINE);
+    return http_refuse(check, REFUSED_VERSION);
+}
+
+static enum status check_method(struct http_check *check, struct text method)
+{
+    size_t i;
+
+    for (i = 0; i < sizeof method_rows / sizeof method_rows[0]; i++) {
+        const struct method_row *row = &method_rows[i];
+
+        if (row->length == method.length &&
+            memcmp(row->name, method.bytes, method.length) == 0) {
+            check->is_for_body = row->has_body;
+            return ST_OK;
+        }
+    }
+    return http_refuse(check, REFUSED_METHOD);
+}
+
+static enum status check_escapes(struct http_check *check, const char *at,
+                                 const char *end)
+{
+    while ((at = memchr(at, '%', (size_t)(end - at))) != NULL) {
+        int high = end - at >= 3 ? hex_value(at[1]) : -1;
+        int low = end - at >= 3 ? hex_value(at[2]) : -1;
+
+        if (high < 0 || low < 0)
+            return http_refuse(check, REFUSED_TARGET_ESCAPE);
+        if (high < 2 || (high == 7 && low == 15))
+            return http_refuse(check, REFUSED_TARGET_CONTROL);
+        at += 3;
+    }
+    return ST_OK;
+}
+
+static enum status check_target(struct http_check *check, struct text target)
+{
+    const char *query;
+    size_t path_bytes;
+
+    if (target.length == 0)
+        return http_refuse(check, REFUSED_REQUEST_LINE);
+    if (target.bytes[0] != '/')
+        return http_refuse(check, REFUSED_TARGET_FORM);
+
+    query = memchr(target.bytes, '?', target.length);
+    path_bytes = query != NULL ? (size_t)(query - target.bytes) : target.length;
+    if (memchr(target.bytes, '\\', path_bytes) != NULL)
+        return http_refuse(check, REFUSED_TARGET_CHARACTER);
+    return check_escapes(check, target.bytes, target.bytes + path_bytes);
+}
+
+enum status http_check_request_line(struct http_check *check, struct text line)
+{
+    const char *end = line.bytes + line.length;
+    const char *method_end = skip(line.bytes, end, HTTP_IS_TOKEN);
+    const char *target, *target_end;
+    enum status st;
+
+    if (method_end == line.bytes || method_end == end || *method_end != ' ')
+        return http_refuse(check, REFUSED_REQUEST_LINE);
+    target = method_end + 1;
+    target_end = skip(target, end, HTTP_IS_TARGET);
+    if (target_end - target > HTTP_TARGET_MAX_BYTES)
+        return http_refuse(check, REFUSED_TARGET_LONG);
+    if (target_end == end)
+        return http_refuse(check, REFUSED_REQUEST_LINE);
+    if (*target_end != ' ')
+        return http_refuse(check, REFUSED_TARGET_CHARACTER);
+
+    st = check_version(
+        check, (struct text){target_end + 1, (size_t)(end - target_end - 1)});
+    if (st == ST_OK)
+        st = check_method(
+            check,
+            (struct text){line.bytes, (size_t)(method_end - line.bytes)});
+    if (st == ST_OK)
+        st = check_target(check,
+                          (struct text){target, (size_t)(target_end - target)});
+    return st;
+}
