@@ -15,6 +15,8 @@
 #ifndef CLI_COMMAND_H
 #define CLI_COMMAND_H
 
+#include <tidings/text.h>
+
 #define EXIT_DONE   0
 #define EXIT_FAILED 1 /* it was tried: refused, unreachable, broken */
 #define EXIT_USAGE  2 /* the words make no sense; nothing was tried */
@@ -33,5 +35,8 @@ int cli_version(int argc, char **argv);
  */
 int cli_fail(int exit_code, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
+
+/* Says what the server said: the sentence of its JSON error if it is one. */
+int cli_refused(unsigned http_status, struct text answer);
 
 #endif

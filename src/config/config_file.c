@@ -42,6 +42,17 @@ static enum status complain(struct reading *reading, const char *sentence)
     return ST_BAD_INPUT;
 }
 
+/* The same about a line whose words are worth showing. */
+static enum status complain_of(struct reading *reading, struct text line,
+                               const char *sentence)
+{
+    const int shown = (int)(line.length < 60 ? line.length : 60);
+    char whole[200];
+
+    snprintf(whole, sizeof whole, "\"%.*s\" %s", shown, line.bytes, sentence);
+    return complain(reading, whole);
+}
+
 static bool is_blank(char c)
 {
     return c == ' ' || c == '\t' || c == '\r';
@@ -167,7 +178,7 @@ static enum status read_setting(struct reading *reading, struct text line)
     char sentence[200];
 
     if (equals == NULL)
-        return complain(reading, "this line is no \"name = value\"");
+        return complain_of(reading, line, "is no \"name = value\"");
     name.bytes = line.bytes;
     name.length = (size_t)(equals - line.bytes);
     value.bytes = equals + 1;
@@ -199,7 +210,8 @@ static enum status begin_section(struct reading *reading, struct text line)
         memcmp(line.bytes, opening, opening_bytes) != 0 ||
         !is_blank(line.bytes[opening_bytes]) ||
         line.bytes[line.length - 1] != ']')
-        return complain(reading, "a section begins with [channel PATTERN]");
+        return complain_of(reading, line,
+                           "is no section: they begin with [channel PATTERN]");
     pattern = trimmed((struct text){line.bytes + opening_bytes,
                                     line.length - opening_bytes - 1});
     if (!selector_is_valid(pattern))

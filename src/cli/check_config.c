@@ -1,0 +1,101 @@
+/* check_config.c -- `tidings check`: would these settings serve, and what?
+ *
+ * Loads the settings exactly as `serve` does and touches nothing: no port, no
+ * file. What is wrong on its own is told by the loader; what only does not go
+ * together is told here, as an error where `serve` would refuse and as a note
+ * where it would warn.
+ */
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <tidings/config.h>
+
+#include "command.h"
+
+#define HELP                                                                   \
+    "tidings check [--config FILE] [--name value ...]\n\n"                     \
+    "Reads the settings as `tidings serve` would, says what would be served, " \
+    "and ends\nwith 1 and a sentence if something is wrong. Touches "          \
+    "nothing.\n"
+
+static void print_age(int64_t age_ms)
+{
+    const int64_t minute_ms = 60 * 1000;
+    const int64_t day_ms = 24 * 60 * minute_ms;
+
+    if (age_ms == 0)
+        printf("any age");
+    else if (age_ms % day_ms == 0)
+        printf("%" PRId64 " days", age_ms / day_ms);
+    else if (age_ms % minute_ms == 0)
+        printf("%" PRId64 " minutes", age_ms / minute_ms);
+    else
+        printf("%" PRId64 " ms", age_ms);
+}
+
+static void print_keeping(const struct config *config)
+{
+    printf("keeps     ");
+    print_age(config->keep_age_ms);
+    if (config->keep_count > 0)
+        printf(", %" PRId64 " events of a channel", config->keep_count);
+    if (config->keep_bytes > 0)
+        printf(", %" PRId64 " bytes in all", config->keep_bytes);
+    putchar('\n');
+}
+
+static void print_plan(const struct config *config)
+{
+    printf("listens   http://%s\n", config->listen);
+    printf("journal   %s\n", config->data);
+    print_keeping(config);
+    if (config->nats[0] != '\0')
+        printf("NATS      %s, subjects %s.>\n", config->nats,
+               config->nats_prefix);
+    else
+        printf("NATS      none\n");
+    for (unsigned i = 0; i < config->channel_count; i++)
+        printf("%-9s %s\n", i == 0 ? "sections" : "",
+               config->channels[i].pattern);
+}
+
+static void print_notes(const struct config *config)
+{
+    if (config->retry_ms > config->keepalive_ms)
+        printf("note: retry_ms is longer than keepalive_ms; a client that "
+               "waits so long looks gone\n");
+    if (config->keep_age_ms == 0 && config->keep_bytes == 0)
+        printf("note: nothing limits the journal but the disk\n");
+    if (config->event_max_bytes > config->body_max_bytes)
+        printf("note: event_max_bytes is over body_max_bytes; by HTTP the "
+               "smaller one counts\n");
+    if (config->insecure && !config_is_loopback(config))
+        printf("note: insecure: whoever reaches this address may read and "
+               "publish\n");
+}
+
+int cli_check(int argc, char **argv)
+{
+    struct config config;
+    char why[600];
+    int exit_code = EXIT_DONE;
+
+    if (argc == 1 && strcmp(argv[0], "--help") == 0) {
+        fputs(HELP, stdout);
+        return EXIT_DONE;
+    }
+    if (config_load(&config, argc, argv, why, sizeof why) != ST_OK)
+        return cli_fail(EXIT_FAILED, "%s", why);
+    if (!config.insecure && !config_is_loopback(&config)) {
+        exit_code =
+            cli_fail(EXIT_FAILED,
+                     "listen = %s: others could reach this address and nobody "
+                     "needs a token; use a loopback address, or --insecure",
+                     config.listen);
+    } else {
+        print_plan(&config);
+        print_notes(&config);
+    }
+    config_fini(&config);
+    return exit_code;
+}
