@@ -282,6 +282,8 @@ static int hooked_poll(struct pollfd *watched, nfds_t count, int wait_ms)
     int ready;
 
     if (borrower != NULL) {
+        for (nfds_t i = 0; i < count; i++)
+            watched[i].revents = 0;
         errno = EBADF;
         return -1;
     }
