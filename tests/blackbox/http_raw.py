@@ -16,6 +16,10 @@ import zlib
 from patience import Deadline, TimedOut
 
 
+class CutOff(AssertionError):
+    """The connection ended in the middle of something."""
+
+
 class Headers(dict):
     """Lower-case names; a repeated name keeps all values, joined by comma."""
 
@@ -141,8 +145,8 @@ class Connection:
     def take_until(self, mark, deadline, what):
         while mark not in self.buffer:
             if not self.fill(deadline, what):
-                raise AssertionError(f"connection ended before {what}; "
-                                     f"got {bytes(self.buffer)!r}")
+                raise CutOff(f"connection ended before {what}; "
+                             f"got {bytes(self.buffer)!r}")
         text, _, rest = bytes(self.buffer).partition(mark)
         self.buffer = bytearray(rest)
         return text
@@ -150,8 +154,8 @@ class Connection:
     def take_exactly(self, count, deadline, what):
         while len(self.buffer) < count:
             if not self.fill(deadline, what):
-                raise AssertionError(f"connection ended inside {what}; "
-                                     f"got {bytes(self.buffer)!r}")
+                raise CutOff(f"connection ended inside {what}; "
+                             f"got {bytes(self.buffer)!r}")
         data = bytes(self.buffer[:count])
         del self.buffer[:count]
         return data
@@ -228,7 +232,7 @@ class Body:
     def _read_chunk(self, deadline, what):
         if not self.connection.buffer:
             if not self.connection.fill(deadline, what):
-                return None  # cut off: is_complete stays false
+                return None  # is_complete stays false
         size = self.connection.take_until(b"\r\n", deadline, "a chunk's size")
         assert size and all(c in b"0123456789abcdefABCDEF" for c in size), size
         count = int(size, 16)
@@ -244,7 +248,8 @@ class Body:
             self.is_complete = True
             return None
         if not self.connection.buffer:
-            assert self.connection.fill(deadline, what), "body cut off"
+            if not self.connection.fill(deadline, what):
+                raise CutOff("connection ended inside a body")
         count = min(self.left, len(self.connection.buffer))
         self.left -= count
         return self.connection.take_exactly(count, deadline, what)

@@ -1,0 +1,157 @@
+#!/usr/bin/python3
+"""kill_rounds.py -- SIGKILL at random moments under load; nothing may be lost.
+
+    kill_rounds.py [--rounds 20] [--seed N] [--keep]
+
+Publishers send by NATS (Nats-Msg-Id) and HTTP (Idempotency-Key) over several
+channels and repeat each message under its key until they are told an id. In
+each round the server is killed right after a randomly drawn acknowledgement
+and started again on the same data. Subscribers by SSE and long-poll come back
+with their last position. At the end publishers, journal and subscribers must
+tell one story (histories.py), and `tidings log verify` must be content.
+
+Exit status 0: 0 lost, 0 twice, 0 out of order. The seed that is printed draws
+the same numbers again; threads and the kernel decide the rest.
+"""
+
+import argparse
+import pathlib
+import random
+import shutil
+import sys
+import tempfile
+import time
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]
+                       / "blackbox"))
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
+
+from histories import check  # noqa: E402
+from load import (HttpPublisher, NatsPublisher, PollSubscriber,  # noqa: E402
+                  Server, SseSubscriber)
+from nats_raw import NatsServer  # noqa: E402
+from world import World  # noqa: E402
+
+CHANNELS = ["orders.1", "orders.2", "orders.eu.3", "news", "quiet"]
+TARGETS = {
+    "/events/>": lambda channel: True,
+    "/events/orders.*": lambda channel: channel in ("orders.1", "orders.2"),
+    "/events/news": lambda channel: channel == "news",
+    "/events/quiet,orders.>": lambda channel: channel != "news",
+}
+
+
+class Run:
+    def __init__(self, directory, seed, binary=None):
+        self.random = random.Random(seed)
+        self.seed = seed
+        self.nats = NatsServer(directory)
+        self.server = Server()
+        self.world = World(directory, self.nats,
+                           **({"binary": binary} if binary else {}))
+        self.publishers = self.subscribers = []
+
+    def start_server(self, kill_after=None):
+        self.world.start(nats=True)
+        self.world.hang_up_all()
+        self.server.is_up(self.world.port, self.world.process.pid, kill_after)
+
+    def start_clients(self):
+        self.publishers = [
+            HttpPublisher(f"http{n}", self.server, self.seed, CHANNELS)
+            for n in range(3)]
+        self.publishers += [
+            NatsPublisher(f"nats{n}", self.server, self.seed, CHANNELS,
+                          self.nats.port) for n in range(2)]
+        self.subscribers = [
+            kind(f"{kind.__name__} {target}", self.server, self.seed, target,
+                 sum(map(covers, CHANNELS)))
+            for target, covers in TARGETS.items()
+            for kind in (SseSubscriber, PollSubscriber)]
+
+    def kill_once(self):
+        """One life: up, killed after so many acknowledgements."""
+        self.start_server(self.random.choice(
+            [1, 2, self.random.randrange(3, 30), self.random.randrange(400)]))
+        self.server.wait_for_kill()
+        self.world.process.wait()
+        self.world.process = None
+
+    def finish(self):
+        self.start_server()
+        for publisher in self.publishers:
+            publisher.is_stopping.set()
+        for publisher in self.publishers:
+            publisher.finish()
+        self.world.publish_batch("news", [{"channel": channel, "data": "last"}
+                                          for channel in CHANNELS])
+        for subscriber in self.subscribers:
+            subscriber.finish()
+        self.world.end()
+
+    def findings(self):
+        told = {}
+        for publisher in self.publishers:
+            told.update(publisher.told)
+        histories = {s.name: (TARGETS[s.target], s.history)
+                     for s in self.subscribers}
+        findings = check(self.world.dump(), told, histories)
+        for publisher in self.publishers:
+            for contradiction in publisher.contradictions:
+                findings.add("twice", f"told two ids: {contradiction}")
+        self.world.verify()
+        return findings
+
+    def summary(self):
+        told = sum(len(p.told) for p in self.publishers)
+        attempts = sum(p.attempts for p in self.publishers)
+        given = sum(len(s.history) for s in self.subscribers)
+        returns = sum(s.returns for s in self.subscribers)
+        return (f"{told} events acknowledged ({attempts} attempts), "
+                f"{given} deliveries to {len(self.subscribers)} subscribers "
+                f"({returns} connections)")
+
+    def end(self):
+        self.world.abandon()
+        self.nats.stop()
+
+
+def run_rounds(run, rounds):
+    run.start_clients()
+    for _ in range(rounds):
+        run.kill_once()
+    run.finish()
+    return run.findings()
+
+
+def main():
+    words = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    words.add_argument("--rounds", type=int, default=20)
+    words.add_argument("--seed", type=int, default=random.randrange(1 << 32))
+    words.add_argument("--keep", action="store_true",
+                       help="keep the directory of the run")
+    words = words.parse_args()
+    directory = tempfile.mkdtemp(prefix="tidings-kill-")
+    started = time.monotonic()
+    run = Run(directory, words.seed)
+    findings = None
+    try:
+        findings = run_rounds(run, words.rounds)
+        print(run.summary())
+    except Exception:
+        print("server's output:", run.world.output()[-5000:], sep="\n")
+        raise
+    finally:
+        run.end()
+        seconds = time.monotonic() - started
+        print(f"kill_rounds: {words.rounds} rounds in {seconds:.0f} s, "
+              f"seed {words.seed}: {findings}")
+        if words.keep:
+            print(f"kept: {directory}")
+        else:
+            shutil.rmtree(directory)
+    sys.exit(1 if findings else 0)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,82 @@
+#!/usr/bin/python3
+"""seeded_bugs.py -- does the suite notice? Each mistake in the table is turned
+on in a build that contains them all (preset `seeded`, TIDINGS_BUG=name), and
+the test named for it must fail; with no mistake turned on it must pass.
+
+    seeded_bugs.py [NAME...]
+
+TIDINGS_SEEDED_BIN names the program, build/seeded/tidings by default.
+"""
+
+import os
+import pathlib
+import subprocess
+import sys
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+BINARY = pathlib.Path(os.environ.get("TIDINGS_SEEDED_BIN",
+                                     ROOT / "build/seeded/tidings"))
+
+# mistake -> the tests expected to catch it
+BUGS = {
+    "ack-before-commit": ["kill_rounds.py"],
+    "resume-off-by-one-early": ["test_50_resume.py::"
+                                "test_1_an_id_means_after_this_event"],
+    "resume-off-by-one-late": ["test_50_resume.py::"
+                               "test_1_an_id_means_after_this_event"],
+    "chain-cut": ["test_50_resume.py::test_a_sparse_channel_in_a_long_journal"],
+    "cr-not-split": ["test_80_walls.py::test_3_data_cannot_forge_events",
+                     "test_30_sse.py::test_3_any_text_comes_through"],
+    "demotion-loses-event": [
+        "test_60_slow_and_rude.py::"
+        "test_a_stream_that_is_not_read_is_put_back_and_loses_nothing",
+        "test_60_slow_and_rude.py::"
+        "test_many_small_events_to_a_reader_that_stops_and_goes"],
+}
+
+
+def run(test, bug):
+    """The exit status of one test, and what it said."""
+    environment = dict(os.environ, TIDINGS_BIN=str(BINARY.absolute()),
+                       PYTHONDONTWRITEBYTECODE="1")
+    environment.pop("TIDINGS_BUG", None)
+    if bug:
+        environment["TIDINGS_BUG"] = bug
+    if test == "kill_rounds.py":
+        command = [str(ROOT / "tests/fault/kill_rounds.py"), "--rounds", "10"]
+    else:
+        command = ["-m", "pytest", "-q", "-x", "-p", "no:cacheprovider",
+                   str(ROOT / "tests/blackbox" / test)]
+    done = subprocess.run([sys.executable, *command], env=environment,
+                          capture_output=True, text=True)
+    return done.returncode, done.stdout + done.stderr
+
+
+
+
+def check(bug):
+    """Whether a test that is green without the mistake is red with it."""
+    for test in BUGS[bug]:
+        status, output = run(test, None)
+        if status != 0:
+            print(f"{bug}: NOT CAUGHT: {test} fails without it\n{output[-3000:]}")
+            return False
+        status, output = run(test, bug)
+        if status == 1:  # failed; pytest has other numbers for its own trouble
+            print(f"{bug}: caught by {test}", flush=True)
+            return True
+    print(f"{bug}: NOT CAUGHT by {', '.join(BUGS[bug])}\n{output[-3000:]}")
+    return False
+
+
+def main():
+    if not os.access(BINARY, os.X_OK):
+        sys.exit(f"no program with mistakes: {BINARY} is not there")
+    names = sys.argv[1:] or list(BUGS)
+    results = [check(name) for name in names]
+    print(f"{sum(results)} of {len(results)} mistakes caught")
+    sys.exit(0 if all(results) else 1)
+
+
+if __name__ == "__main__":
+    main()
