@@ -16,6 +16,14 @@
 
 #include "json_object.h"
 
+/* Room for every string of `text` without its escapes, if it has any: so that
+ * appending later moves nothing. */
+static void reserve_for_escapes(struct buffer *scratch, struct text text)
+{
+    if (text.length > 0 && memchr(text.bytes, '\\', text.length) != NULL)
+        (void)buffer_reserve(scratch, text.length);
+}
+
 /* The inside of a string without its escapes; appended to `scratch`, which has
  * room for it, only if there are any. */
 static enum status string_value(struct text inside, struct buffer *scratch,
@@ -83,7 +91,7 @@ static enum status take_apart(struct text payload, struct envelope *envelope,
         *why_out = "an envelope has the members type and data";
         return ST_BAD_INPUT;
     }
-    (void)buffer_reserve(&envelope->scratch, type.length + data.length);
+    reserve_for_escapes(&envelope->scratch, payload);
     st = take_type(type, envelope, why_out);
     if (st != ST_OK)
         return st;
@@ -195,7 +203,7 @@ enum status batch_line_parse(struct text line, struct batch_line *line_out,
         st = ST_BAD_INPUT;
     }
     if (st == ST_OK) {
-        (void)buffer_reserve(&result.scratch, line.length);
+        reserve_for_escapes(&result.scratch, line);
         st = take_line(&raw, &result, why_out);
     }
     if (st != ST_OK) {

@@ -37,12 +37,12 @@ static bool has_prefix(const char *at, const char *end, const char *prefix)
     return (size_t)(end - at) >= length && memcmp(at, prefix, length) == 0;
 }
 
-/* Behind the empty lines at the start; at most one more than may be there. */
+/* Behind the empty lines at the start, as many as may be there. */
 static const char *skip_empty_lines(const char *at, const char *end)
 {
     unsigned i;
 
-    for (i = 0; i <= EMPTY_LINES_MAX && has_prefix(at, end, "\r\n"); i++)
+    for (i = 0; i < EMPTY_LINES_MAX && has_prefix(at, end, "\r\n"); i++)
         at += 2;
     return at;
 }
@@ -88,7 +88,8 @@ static bool is_worth_judging(struct text bytes)
     if (bytes.length >= 4 && memcmp(end - 4, "\r\n\r\n", 4) == 0)
         return true;
     at = skip_empty_lines(bytes.bytes, end);
-    return at < end && has_end_or_fault(at, end);
+    return at < end &&
+           (has_prefix(at, end, "\r\n") || has_end_or_fault(at, end));
 }
 
 /* ---- lines --------------------------------------------------------------- */
