@@ -99,17 +99,21 @@ void buffer_append_hex(struct buffer *buffer, uint64_t number)
 
 void buffer_printf(struct buffer *buffer, const char *format, ...)
 {
-    va_list arguments, again;
+    size_t room = 128; /* enough for most; else as much as the first try says */
+    va_list arguments;
     int length;
 
-    va_start(arguments, format);
-    va_copy(again, arguments);
-    length = vsnprintf(NULL, 0, format, arguments);
-    va_end(arguments);
-    CHECK(length >= 0);
-    (void)vsnprintf(buffer_reserve(buffer, (size_t)length + 1),
-                    (size_t)length + 1, format, again);
-    va_end(again);
+    CHECK(format != NULL);
+    for (;;) {
+        va_start(arguments, format);
+        length =
+            vsnprintf(buffer_reserve(buffer, room), room, format, arguments);
+        va_end(arguments);
+        CHECK(length >= 0);
+        if ((size_t)length < room)
+            break;
+        room = (size_t)length + 1;
+    }
     buffer->length += (size_t)length;
 }
 
