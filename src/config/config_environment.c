@@ -4,8 +4,8 @@
  *
  * A variable that names no setting is not an error in itself: the environment
  * is full of what other programs put there (container systems alone make
- * TIDINGS_SERVICE_HOST and its like for a service of our name). But one that
- * nearly names a setting is a slip of the hand, and slips are told.
+ * TIDINGS_PORT and its like for a service of our name). But one that nearly
+ * names a setting is a slip of the hand, and slips are told.
  */
 #include <stdio.h>
 #include <uv.h>
@@ -34,7 +34,7 @@ static enum status read_variable(struct config *config, const char *name,
     lower(folded);
     setting = setting_find(&server_settings, text_of(folded));
     if (setting == NULL) {
-        near = setting_suggest(&server_settings, text_of(folded));
+        near = setting_misspelt(&server_settings, text_of(folded));
         if (near == NULL)
             return ST_OK;
         snprintf(why, why_bytes,

@@ -56,7 +56,8 @@ static bool is_first_word(struct text typed, struct text name)
     return memcmp(typed.bytes, name.bytes, typed.length) == 0;
 }
 
-const char *setting_suggest(const struct setting_table *table, struct text name)
+static const char *nearest(const struct setting_table *table, struct text name,
+                           bool by_first_word)
 {
     const char *best = NULL;
     size_t best_distance = name.length / 3 + 1;
@@ -69,11 +70,24 @@ const char *setting_suggest(const struct setting_table *table, struct text name)
 
         if (candidate.length > NAME_MAX_BYTES)
             continue;
-        d = is_first_word(name, candidate) ? 0 : distance(name, candidate);
+        d = by_first_word && is_first_word(name, candidate)
+                ? 0
+                : distance(name, candidate);
         if (d < best_distance) {
             best_distance = d;
             best = table->rows[i].name;
         }
     }
     return best;
+}
+
+const char *setting_suggest(const struct setting_table *table, struct text name)
+{
+    return nearest(table, name, true);
+}
+
+const char *setting_misspelt(const struct setting_table *table,
+                             struct text name)
+{
+    return nearest(table, name, false);
 }

@@ -63,6 +63,10 @@ struct channel_config *config_add_channel(struct config *config,
 const char *setting_suggest(const struct setting_table *table,
                             struct text name);
 
+/* The same for names that may be meant for somebody else: slips only. */
+const char *setting_misspelt(const struct setting_table *table,
+                             struct text name);
+
 /* ---- config_value.c ------------------------------------------------------ */
 
 /* Puts what `text` says into the record, or says why not, in a sentence that
