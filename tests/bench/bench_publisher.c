@@ -205,7 +205,8 @@ static void *run(void *arg)
             wait_and_serve(publisher, 0);
             continue;
         }
-        atomic_store(&flow->is_waiting, true);
+        if (flow_room(flow) == 0)
+            atomic_store(&flow->is_waiting, true); /* then look again */
         wait_and_serve(publisher, can_feed(publisher) ? 0 : -1);
         atomic_store(&flow->is_waiting, false);
     }
