@@ -24,9 +24,10 @@
 #include "command.h"
 #include "options.h"
 
-#define READ_BYTES     65536
-#define DATA_MAX_BYTES ((size_t)64 << 20) /* the most a server can be set to   \
-                                           */
+#define READ_BYTES 65536
+#define DATA_MAX_BYTES                                                         \
+    ((size_t)64 << 20) /* the most a server can be set to                      \
+                        */
 #define GROUP_MAX       500
 #define GROUP_MAX_BYTES ((size_t)256 << 10)
 #define NUMBER_BYTES    21 /* of a line, behind its key */
@@ -213,7 +214,7 @@ static int send_groups(struct publish_command *command, struct group *group)
         if (exit_code == EXIT_DONE) {
             command->line += group->count;
             buffer_consume(&command->input, group->bytes);
-        } else if (command->line > 1 || group->count > 1) {
+        } else if (command->line > 1) {
             (void)cli_fail(exit_code,
                            "the lines before %llu were sent, it and those "
                            "behind it were not",

@@ -16,6 +16,7 @@ void sse_reader_init(struct sse_reader *reader)
     buffer_init(&reader->line);
     buffer_init(&reader->type);
     buffer_init(&reader->data);
+    buffer_init(&reader->said_id);
     buffer_init(&reader->id);
     reader->has_data = false;
     reader->skips_lf = false;
@@ -27,6 +28,7 @@ void sse_reader_fini(struct sse_reader *reader)
     buffer_fini(&reader->line);
     buffer_fini(&reader->type);
     buffer_fini(&reader->data);
+    buffer_fini(&reader->said_id);
     buffer_fini(&reader->id);
 }
 
@@ -37,17 +39,18 @@ static void forget_event(struct sse_reader *reader)
     reader->has_data = false;
 }
 
-void sse_reader_restart(struct sse_reader *reader)
-{
-    forget_event(reader);
-    reader->line.length = 0;
-    reader->skips_lf = false;
-}
-
 static void set(struct buffer *field, struct text value)
 {
     field->length = 0;
     buffer_append_text(field, value);
+}
+
+void sse_reader_restart(struct sse_reader *reader)
+{
+    forget_event(reader);
+    set(&reader->said_id, buffer_text(&reader->id));
+    reader->line.length = 0;
+    reader->skips_lf = false;
 }
 
 static void read_retry(struct sse_reader *reader, struct text value)
@@ -76,7 +79,7 @@ static void read_field(struct sse_reader *reader, struct text name,
     } else if (text_is(name, "id")) {
         if (value.length == 0 ||
             memchr(value.bytes, '\0', value.length) == NULL)
-            set(&reader->id, value);
+            set(&reader->said_id, value);
     } else if (text_is(name, "retry")) {
         read_retry(reader, value);
     }
@@ -87,8 +90,9 @@ static void end_event(struct sse_reader *reader, sse_message_fn *each,
 {
     const struct sse_message message = {buffer_text(&reader->type),
                                         buffer_text(&reader->data),
-                                        buffer_text(&reader->id)};
+                                        buffer_text(&reader->said_id)};
 
+    set(&reader->id, message.id);
     if (reader->has_data)
         each(arg, &message);
     forget_event(reader);

@@ -18,16 +18,18 @@
 struct sse_message {
     struct text type; /* empty: none was said */
     struct text data;
-    struct text id; /* the last one said, of this event or before */
+    struct text id; /* the last one said, in this event or before */
 };
 
 typedef void sse_message_fn(void *arg, const struct sse_message *message);
 
 struct sse_reader {
-    struct buffer line, type, data, id;
-    bool has_data;     /* also when the data is empty */
-    bool skips_lf;     /* the last line ended in CR */
-    unsigned retry_ms; /* the server's wish; 0: none yet */
+    struct buffer line, type, data;
+    struct buffer said_id; /* in the event under way, or before */
+    struct buffer id;      /* of the last whole event: where to go on */
+    bool has_data;         /* also when the data is empty */
+    bool skips_lf;         /* the last line ended in CR */
+    unsigned retry_ms;     /* the server's wish; 0: none yet */
 };
 
 void sse_reader_init(struct sse_reader *reader);

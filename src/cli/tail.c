@@ -167,9 +167,9 @@ static void take_position(struct tail *tail)
     const struct text position =
         http_client_field(tail->client, "Last-Event-ID");
 
-    sse_reader_restart(&tail->reader);
     if (tail->reader.id.length == 0)
         buffer_append_text(&tail->reader.id, position);
+    sse_reader_restart(&tail->reader);
 }
 
 /* Until it breaks or all that was wanted is printed. */
