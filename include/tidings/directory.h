@@ -41,6 +41,9 @@ void directory_join(struct directory *directory, struct subscriber *subscriber,
 void directory_leave(struct directory *directory,
                      struct subscriber *subscriber);
 
+/* The channel of a membership that is no pattern's. */
+struct text directory_channel_name(const struct membership *member);
+
 /* Takes note of a batch; nothing is offered before directory_deliver. */
 void directory_commit(struct directory *directory, struct batch *batch);
 void directory_deliver(struct directory *directory);
@@ -49,8 +52,9 @@ void directory_deliver(struct directory *directory);
  */
 void directory_overrun(struct directory *directory, uint64_t missed_upto);
 
-/* Connections of this thread on a channel, by its own name. */
-unsigned directory_local_count(struct directory *directory, struct text name);
+/* Subscribers of this thread on a channel, or on a pattern as it is written. */
+unsigned directory_local_count(struct directory *directory,
+                               struct text selector);
 
 /* The membership by which the subscriber gets the channel of that name, or
  * NULL. */

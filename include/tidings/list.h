@@ -13,6 +13,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 struct list_node {
     struct list_node *previous, *next;
@@ -20,7 +21,7 @@ struct list_node {
 
 /* The thing that contains the node. */
 #define CONTAINER_OF(node, type, member)                                       \
-    ((type *)(void *)((char *)(node)-offsetof(type, member)))
+    ((type *)((uintptr_t)(node)-offsetof(type, member)))
 
 static inline void list_init(struct list_node *list)
 {

@@ -1,0 +1,149 @@
+/* connection.h -- one client's socket, from accept to close.
+ *
+ * Life: a fresh socket comes to a crew thread and waits in the LOBBY for a whole
+ * request head, which is lent to civetweb and routed to the handler. The handler
+ * decides what comes next: an answer, a body to read, a stream, a wait, a move to
+ * another crew thread. It does so by the calls below and by giving the connection
+ * a *role*: what the http chapter knows about it. Nothing here blocks.
+ *
+ * Threads   The crew thread that owns the connection at that time.
+ * Memory    Owned by the crew. A role is freed by its `destroy`. After
+ *           connection_close or a handler's end the caller forgets it.
+ * Units     Milliseconds; bytes.
+ * Errors    None returned: a client that is gone is closed by the crew.
+ */
+#ifndef TIDINGS_CONNECTION_H
+#define TIDINGS_CONNECTION_H
+
+#include <tidings/buffer.h>
+#include <tidings/frames.h>
+#include <tidings/journal.h>
+#include <tidings/list.h>
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct connection;
+struct crew;
+
+/* clang-format off */
+/*     state       may move to                                                             meaning       */
+#define CONNECTION_STATES(S)                                                                             \
+    S(LOBBY,      BIT(CONNECTION_BODY) | BIT(CONNECTION_COMMITTING) | BIT(CONNECTION_ANSWERING) |        \
+                  BIT(CONNECTION_STREAMING) | BIT(CONNECTION_WAITING) | BIT(CONNECTION_MOVING) |         \
+                  BIT(CONNECTION_CLOSING) | BIT(CONNECTION_GONE), "waits for a whole request head")      \
+    S(BODY,       BIT(CONNECTION_COMMITTING) | BIT(CONNECTION_ANSWERING) | BIT(CONNECTION_STREAMING) |   \
+                  BIT(CONNECTION_WAITING) | BIT(CONNECTION_MOVING) | BIT(CONNECTION_CLOSING) |           \
+                  BIT(CONNECTION_GONE), "waits for the rest of a request's body")                        \
+    S(COMMITTING, BIT(CONNECTION_ANSWERING), "waits for the journal; cannot be given up")                \
+    S(MOVING,     BIT(CONNECTION_MOVING) | BIT(CONNECTION_STREAMING) | BIT(CONNECTION_WAITING) | BIT(CONNECTION_ANSWERING) |      \
+                  BIT(CONNECTION_GONE), "on its way to another crew thread")                             \
+    S(STREAMING,  BIT(CONNECTION_CLOSING) | BIT(CONNECTION_GONE), "gets events until one side ends")     \
+    S(WAITING,    BIT(CONNECTION_ANSWERING) | BIT(CONNECTION_GONE), "a long-poll without an answer yet") \
+    S(ANSWERING,  BIT(CONNECTION_LOBBY) | BIT(CONNECTION_CLOSING) | BIT(CONNECTION_GONE),                \
+                  "its answer is being written; then the next request, or the end")                      \
+    S(CLOSING,    BIT(CONNECTION_GONE), "writes what is left, then waits for the client to close")       \
+    S(GONE,       0u, "the descriptor is being closed")
+/* clang-format on */
+
+enum connection_state {
+#define S(name, moves, meaning) CONNECTION_##name,
+    CONNECTION_STATES(S)
+#undef S
+};
+
+/* What the owner of a role is told; calls that are NULL are not wanted. */
+struct role_calls {
+    const char *name;
+    /* The whole body is there (valid during the call). */
+    void (*body)(struct connection *connection, struct text body);
+    /* After connection_move: now on the other thread. */
+    void (*arrived)(struct connection *connection);
+    /* The journal is done with what connection_commit posted. */
+    void (*answered)(struct connection *connection, struct publish *publish);
+    /* A turn to read a slice of the journal (connection_want_replay). */
+    void (*replay)(struct connection *connection);
+    /* The outbox became empty. */
+    void (*drained)(struct connection *connection);
+    /* The deadline of connection_set_deadline passed. */
+    void (*expired)(struct connection *connection);
+    /* The server is stopping: end the stream or wait politely. */
+    void (*farewell)(struct connection *connection);
+    /* The role ends, the connection may live on: free it. */
+    void (*destroy)(struct connection *connection);
+};
+
+/* ---- what a handler may ask ------------------------------------------------ */
+
+struct crew *connection_crew(struct connection *connection);
+void *connection_role(struct connection *connection);
+void connection_set_role(struct connection *connection,
+                         const struct role_calls *calls, void *role);
+
+/* The role becomes the caller's, the connection has none: another may be set. */
+void *connection_take_role(struct connection *connection);
+
+bool connection_is_http_10(const struct connection *connection);
+bool connection_is_head(const struct connection *connection);
+bool connection_keeps_alive(const struct connection *connection);
+enum connection_state connection_state(const struct connection *connection);
+
+/* ---- what a handler may decide ---------------------------------------------- */
+
+/* An answer with a body; Content-Length, Date and Connection are added, the body
+ * is left out for HEAD. The role ends when it is written. */
+struct answer {
+    unsigned status;
+    const char *type;    /* Content-Type; NULL: none */
+    struct text headers; /* further lines, each ended by CR LF */
+    struct text body;
+    bool is_last; /* close after it, even if the client would go on */
+};
+void connection_answer(struct connection *connection,
+                       const struct answer *answer);
+
+/* The problem JSON of protocol.md 8. `code` and `message` are fixed texts. */
+void connection_refuse(struct connection *connection, unsigned status,
+                       const char *code, const char *message,
+                       struct text headers);
+
+/* The whole answer, head and all, is in these shared frames. */
+void connection_answer_frames(struct connection *connection,
+                              struct frames *frames);
+
+/* Appends "HTTP/1.1 200 OK", Date, Connection and `headers`, and the blank line. */
+void connection_append_head(struct connection *connection, struct buffer *out,
+                            unsigned status, bool is_last,
+                            struct text headers);
+
+/* Read the body that the head announced (at most `limit` bytes; more is answered
+ * 413), then call body(). With no body it is called at once, empty. */
+void connection_read_body(struct connection *connection, size_t limit);
+
+/* Give the publish to the journal; answered() follows. Not taken: false, and the
+ * publish is still the caller's. */
+bool connection_commit(struct connection *connection, struct publish **publish,
+                       enum status *why_out);
+
+/* Go on on another crew thread: arrived() is called there. */
+void connection_move(struct connection *connection, struct crew *to);
+
+/* From now on events: STREAMING or WAITING. */
+void connection_begin(struct connection *connection,
+                      enum connection_state state);
+
+/* Queue bytes of a stream; written at the end of this turn. */
+void connection_push(struct connection *connection, struct frames *frames,
+                     uint32_t from, uint32_t to);
+size_t connection_waiting_bytes(const struct connection *connection);
+
+/* Call replay() when it is this connection's turn. */
+void connection_want_replay(struct connection *connection);
+
+/* Call expired() after so long; the next set moves it. 0: never. */
+void connection_set_deadline(struct connection *connection, int64_t after_ms);
+
+/* Write what is queued, then close. */
+void connection_finish(struct connection *connection);
+
+#endif

@@ -1,0 +1,38 @@
+/* http.h -- the server's outer side: listeners, crews and routes together.
+ *
+ * Threads   All calls: main. Order: create, start, drain, stop, destroy; the
+ *           journal starts between create and start, and stops between drain and
+ *           stop, so that nothing accepted goes unanswered.
+ * Memory    struct server owns the crews and the listeners.
+ * Units     Milliseconds.
+ * Errors    ST_IO a listener or thread could not be made; ST_TIMEOUT the start-up
+ *           self-test failed; a sentence in `why`.
+ */
+#ifndef TIDINGS_HTTP_H
+#define TIDINGS_HTTP_H
+
+#include <tidings/config.h>
+#include <tidings/intake.h>
+#include <tidings/journal.h>
+#include <tidings/status.h>
+
+struct server;
+
+enum status server_create(const struct config *config, struct journal *journal,
+                          struct server **server_out) MUST_USE;
+
+/* Listens, starts the crews and checks that a request comes through. `intake`
+ * may be NULL: no NATS. */
+enum status server_start(struct server *server, struct intake *intake,
+                         char *why, size_t why_bytes) MUST_USE;
+
+uint16_t server_port(const struct server *server);
+
+/* Requests get 503, streams and waits end one by one over config->drain_ms. */
+void server_drain(struct server *server);
+bool server_is_drained(const struct server *server);
+
+void server_stop(struct server *server);
+void server_destroy(struct server **server);
+
+#endif

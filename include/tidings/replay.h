@@ -1,0 +1,28 @@
+/* replay.h -- the journal, slice by slice, for a subscriber that is behind.
+ *
+ * Threads   The subscriber's crew thread.
+ * Memory    The frames are the caller's (unref). Slices of one channel are kept a
+ *           while, so that many subscribers who fell behind together, or came
+ *           back together, share what was read and encoded once.
+ * Units     Events and bytes of their data.
+ * Errors    ST_CORRUPT, ST_IO: the journal could not be read; the cursor stays.
+ */
+#ifndef TIDINGS_REPLAY_H
+#define TIDINGS_REPLAY_H
+
+#include <tidings/crew.h>
+#include <tidings/subscriber.h>
+
+struct replay_cache;
+
+struct replay_cache *replay_cache_create(void);
+void replay_cache_destroy(struct replay_cache **cache);
+
+/* What follows the subscriber's cursor, which is advanced. `*frames_out` NULL:
+ * nothing in this slice. `*is_caught_up_out`: it may go LIVE now. */
+enum status replay_slice(struct crew *crew, struct subscriber *subscriber,
+                         struct journal_trail *trail, unsigned max_events,
+                         size_t max_bytes, struct frames **frames_out,
+                         bool *is_caught_up_out) MUST_USE;
+
+#endif

@@ -1,0 +1,97 @@
+/* accessors.c -- what roles may ask their crew thread.
+ *
+ * The http chapter does not see struct crew; each of its questions is one line
+ * here.
+ */
+#include <tidings/crew.h>
+
+#include "inside.h"
+
+unsigned crew_load(const struct crew *crew)
+{
+    return atomic_load_explicit(&crew->load, memory_order_relaxed);
+}
+
+unsigned crew_undrained(const struct crew *crew)
+{
+    return atomic_load(&crew->undrained);
+}
+
+const struct config *crew_config(const struct crew *crew)
+{
+    return crew->options.config;
+}
+
+struct journal *crew_journal(const struct crew *crew)
+{
+    return crew->options.journal;
+}
+
+struct journal_reader *crew_reader(const struct crew *crew)
+{
+    return crew->reader;
+}
+
+struct directory *crew_directory(const struct crew *crew)
+{
+    return crew->directory;
+}
+
+struct metrics *crew_metrics(struct crew *crew)
+{
+    return &crew->metrics;
+}
+
+struct replay_cache *crew_replay_cache(const struct crew *crew)
+{
+    return crew->replay_cache;
+}
+
+bool crew_is_draining(const struct crew *crew)
+{
+    return crew->is_draining;
+}
+
+int64_t crew_now_ms(const struct crew *crew)
+{
+    return crew->now_ms;
+}
+
+/* xorshift64*, Vigna 2016: for jitter, not for secrets. */
+uint32_t crew_random(struct crew *crew)
+{
+    uint64_t x = crew->random | 1;
+
+    x ^= x >> 12;
+    x ^= x << 25;
+    x ^= x >> 27;
+    crew->random = x;
+    return (uint32_t)((x * 0x2545f4914f6cdd1du) >> 32);
+}
+
+void *crew_http(const struct crew *crew)
+{
+    return crew->http;
+}
+
+void crew_set_http(struct crew *crew, void *http)
+{
+    crew->http = http;
+}
+
+struct buffer *crew_scratch(struct crew *crew)
+{
+    crew->scratch.length = 0;
+    return &crew->scratch;
+}
+
+struct crew *crew_home(const struct crew *crew, struct text channel)
+{
+    return crew->peers[registry_hash(channel) % crew->options.count];
+}
+
+struct crew *crew_next(struct crew *crew)
+{
+    crew->next_peer = (crew->next_peer + 1) % crew->options.count;
+    return crew->peers[crew->next_peer];
+}

@@ -1,0 +1,154 @@
+/* inside.h -- what a crew thread and a connection are made of, for this
+ * chapter.
+ *
+ * Threads   Fields by group, as marked.
+ * Memory    A connection is one allocation, freed when libuv has let go of its
+ *           handle. What an idle subscriber needs is inside; the rest (bytes
+ *           read, a body) is allocated while it is there.
+ * Units     Milliseconds, monotonic.
+ * Errors    None.
+ */
+#ifndef CREW_INSIDE_H
+#define CREW_INSIDE_H
+
+#include "deadlines.h"
+#include "outbox.h"
+
+#include "../../third_party/civetweb_handoff.h"
+#include <tidings/crew.h>
+#include <tidings/mailbox.h>
+
+#include <uv.h>
+
+struct body; /* body.c */
+
+struct connection {
+    struct crew *crew;     /* changes by moving only */
+    struct list_node all;  /* crew->connections */
+    struct list_node turn; /* crew->to_flush, or none */
+    struct list_node work; /* crew->to_replay or to_resume, or none */
+    struct deadline deadline;
+    const struct role_calls *calls; /* NULL: no role */
+    void *role;
+    struct body *body;   /* BODY: what came so far */
+    struct buffer input; /* read, but not yet its turn */
+    struct outbox outbox;
+    union {
+        struct sockaddr_in6 six; /* large enough for both families */
+        struct sockaddr_in four;
+    } remote;
+    int descriptor;
+    uint8_t state;  /* connection_become assigns it */
+    uint8_t polled; /* UV_READABLE | UV_WRITABLE as started */
+    bool is_http_10 : 1;
+    bool is_head : 1;
+    bool keeps_alive : 1;   /* the request allows another one */
+    bool has_body_left : 1; /* announced, not read: must close */
+    bool has_begun : 1;     /* the first bytes of a head are there */
+    bool peer_ended : 1;
+    bool is_lingering : 1; /* our side is shut down */
+    bool is_deaf : 1;      /* not reading: input is full */
+    struct crew *move_to;
+    uv_poll_t poll;
+};
+
+/* clang-format off */
+struct fresh    { struct handoff_socket socket; };
+struct adopted  { struct connection *connection; };
+struct batched  { struct batch *batch; };
+struct answered { struct connection *connection; struct publish *publish; };
+struct drain    { int64_t over_ms; };
+struct stop     { int64_t within_ms; };
+
+/*      tag       field     posted by    what the crew does with it             */
+#define CREW_MESSAGES(MSG)                                                      \
+    MSG(FRESH,    fresh,    "civetweb",  "makes a connection, in the lobby")    \
+    MSG(ADOPTED,  adopted,  "crew",      "goes on with a connection that moved")\
+    MSG(BATCHED,  batched,  "journal",   "gives the events to its channels")    \
+    MSG(ANSWERED, answered, "journal",   "tells the publisher's connection")    \
+    MSG(DRAIN,    drain,    "main",      "refuses requests, ends streams slowly") \
+    MSG(STOP,     stop,     "main",      "ends: writes the rest, closes all")
+/* clang-format on */
+
+enum crew_tag {
+#define MSG(TAG, field, by, does) CREW_##TAG,
+    CREW_MESSAGES(MSG)
+#undef MSG
+};
+
+struct crew_message {
+    struct msg link; /* first */
+    enum crew_tag tag;
+    union {
+#define MSG(TAG, field, by, does) struct field field;
+        CREW_MESSAGES(MSG)
+#undef MSG
+    } as;
+};
+
+struct crew {
+    /* Fixed from start. */
+    struct crew_options options;
+    struct crew **peers;
+    struct handoff *handoff;
+    uv_thread_t thread;
+
+    /* Any thread. */
+    struct mailbox mailbox;
+    uv_async_t wake;
+    atomic_bool has_overrun; /* a batch found no room */
+    atomic_uint load;        /* connections */
+    atomic_uint undrained;   /* streams and waits, while draining */
+
+    /* The crew thread only. */
+    struct metrics metrics;
+    uv_loop_t loop;
+    uv_check_t check; /* the turn: after the sockets were looked at */
+    uv_idle_t more;   /* runs while a turn left work */
+    uv_timer_t timer; /* the earliest deadline */
+    struct handoff_lender *lender;
+    struct journal_reader *reader;
+    struct directory *directory;
+    struct replay_cache *replay_cache;
+    struct deadlines deadlines;
+    struct list_node connections, to_flush, to_replay, to_resume;
+    struct buffer scratch;
+    struct buffer refusal; /* where civetweb writes what we do not send */
+    char *received;        /* bytes of the connection being read */
+    struct text unread;    /* of them, or of its input: not yet consumed */
+    struct http_head head; /* of the request being handled */
+    int64_t now_ms;
+    int64_t date_ms; /* wall second of `date` */
+    char date[40];
+    uint64_t random;
+    unsigned next_peer;
+    void *http;
+    bool is_draining, is_stopping;
+    int64_t drain_end_ms, drain_next_ms, stop_end_ms;
+};
+
+enum { CREW_RECEIVE_BYTES = 65536, HEAD_MAX_BYTES = 16384 };
+
+/* connection.c */
+void connection_create(struct crew *crew, const struct handoff_socket *fresh);
+void connection_adopt(struct crew *crew, struct connection *connection);
+void connection_become(struct connection *connection,
+                       enum connection_state state);
+void connection_close(struct connection *connection);
+void connection_flush(struct connection *connection);
+void connection_touch(struct connection *connection);
+void connection_expire(struct connection *connection);
+void connection_end_role(struct connection *connection);
+void connection_poll(struct connection *connection);
+
+/* lobby.c: reading */
+void lobby_readable(struct connection *connection);
+void lobby_resume(struct connection *connection);
+void lobby_enter(struct connection *connection);
+void lobby_timeout(struct connection *connection);
+
+/* body.c */
+void body_feed(struct connection *connection);
+void body_destroy(struct connection *connection);
+
+#endif

@@ -1,0 +1,249 @@
+/* lobby.c -- where connections wait for a whole request, at no cost to others.
+ *
+ * Bytes are read into the crew's one buffer. If they hold a whole head (the
+ * usual case) it is checked, lent to civetweb's parser and router, and the
+ * handler decides; only what is left over is copied to the connection. The
+ * check is ours because civetweb 1.15 and 1.16 accept heads that let a second
+ * request be smuggled (docs/architecture.md).
+ *
+ * Requests wait their turn: while one is being answered, the bytes of the next
+ * gather in the connection's input, and when that is full the connection is not
+ * read until the answer is out.
+ */
+#include "inside.h"
+
+#include <tidings/check.h>
+#include <tidings/platform.h>
+
+#include <string.h>
+
+static void consume(struct crew *crew, size_t bytes)
+{
+    CHECK(bytes <= crew->unread.length);
+    crew->unread.bytes += bytes;
+    crew->unread.length -= bytes;
+}
+
+/* ---- one head --------------------------------------------------------------
+ */
+
+static void refuse_head(struct connection *connection, unsigned status,
+                        const char *why)
+{
+    struct crew *crew = connection->crew;
+
+    metrics_add(&crew->metrics, METRIC_heads_refused, 1);
+    consume(crew, crew->unread.length);
+    connection->keeps_alive = false;
+    connection->has_body_left = true; /* who knows what still comes */
+    connection_refuse(connection, status, "bad_request", why, text_of(""));
+}
+
+static void on_routed(void *arg, const struct handoff_request *request)
+{
+    struct connection *connection = arg;
+    struct crew *crew = connection->crew;
+
+    connection->is_head = strcmp(request->method, "HEAD") == 0;
+    crew->options.handler(crew->options.handler_arg, connection, request,
+                          &crew->head);
+}
+
+/* The peer's addresses as civetweb wants them. */
+static void describe_socket(const struct connection *connection,
+                            struct handoff_socket *socket)
+{
+    memset(socket, 0, sizeof *socket);
+    socket->descriptor = connection->descriptor;
+    memcpy(&socket->remote, &connection->remote, sizeof connection->remote);
+    socket->local.ss_family = socket->remote.ss_family;
+}
+
+static void lend(struct connection *connection, struct text head)
+{
+    struct crew *crew = connection->crew;
+    struct handoff_socket socket;
+    char without_tabs[HEAD_MAX_BYTES];
+    enum status st;
+
+    if (crew->head.has_tabs) {
+        CHECK(head.length <= sizeof without_tabs);
+        memcpy(without_tabs, head.bytes, head.length);
+        for (size_t i = 0; i < head.length; i++)
+            if (without_tabs[i] == '\t')
+                without_tabs[i] = ' ';
+        head.bytes = without_tabs;
+    }
+    describe_socket(connection, &socket);
+    crew->refusal.length = 0;
+    st = handoff_lend(crew->lender, head, &socket, on_routed, connection,
+                      &crew->refusal);
+    if (st != ST_OK && connection->state == CONNECTION_LOBBY)
+        refuse_head(connection, 400, "the request cannot be routed");
+    CHECK(connection->state != CONNECTION_LOBBY);
+}
+
+/* False: there is no whole head yet. */
+static bool read_head(struct connection *connection)
+{
+    struct crew *crew = connection->crew;
+    struct text head = crew->unread;
+    unsigned http_status = 400;
+    const char *why = "malformed request";
+    enum status st = http_head_check(head, &crew->head, &http_status, &why);
+
+    if (st == ST_EMPTY && head.length < HEAD_MAX_BYTES) {
+        if (!connection->has_begun)
+            connection_set_deadline(connection, crew->options.config->head_ms);
+        connection->has_begun = true;
+        return false;
+    }
+    connection->has_begun = false;
+    if (st == ST_EMPTY || (st == ST_OK && crew->head.bytes > HEAD_MAX_BYTES)) {
+        refuse_head(connection, 431, "the request's head is over 16 KiB");
+        return true;
+    }
+    if (st != ST_OK) {
+        refuse_head(connection, http_status, why);
+        return true;
+    }
+    head.length = crew->head.bytes;
+    consume(crew, head.length);
+    metrics_add(&crew->metrics, METRIC_requests, 1);
+    connection->is_http_10 = crew->head.is_http_10;
+    connection->keeps_alive = crew->head.keeps_alive;
+    connection->has_body_left = crew->head.body != HTTP_BODY_NONE;
+    connection->is_head = false;
+    if (crew->is_draining)
+        connection_refuse(connection, 503, "stopping",
+                          "the server is stopping; come back in a moment",
+                          text_of("Retry-After: 2\r\n"));
+    else
+        lend(connection, head);
+    return true;
+}
+
+/* ---- bytes ------------------------------------------------------------------
+ */
+
+/* Lets the connection take from crew->unread what is its turn. */
+static void feed(struct connection *connection)
+{
+    struct crew *crew = connection->crew;
+
+    while (crew->unread.length > 0) {
+        if (connection->state == CONNECTION_LOBBY) {
+            if (!read_head(connection))
+                return;
+        } else if (connection->state == CONNECTION_BODY) {
+            body_feed(connection);
+        } else {
+            return;
+        }
+    }
+}
+
+/* Full while another request is being answered: stop reading until it is out.
+ */
+static void mind_the_limit(struct connection *connection)
+{
+    connection->is_deaf = connection->state != CONNECTION_LOBBY &&
+                          connection->state != CONNECTION_BODY &&
+                          connection->input.length >= HEAD_MAX_BYTES;
+    connection_poll(connection);
+}
+
+static void feed_input(struct connection *connection)
+{
+    struct crew *crew = connection->crew;
+
+    crew->unread = buffer_text(&connection->input);
+    feed(connection);
+    buffer_consume(&connection->input,
+                   connection->input.length - crew->unread.length);
+    if (connection->input.length == 0)
+        buffer_fini(&connection->input);
+    mind_the_limit(connection);
+}
+
+static void feed_received(struct connection *connection, size_t received)
+{
+    struct crew *crew = connection->crew;
+
+    if (connection->input.length > 0) {
+        buffer_append(&connection->input, crew->received, received);
+        feed_input(connection);
+        return;
+    }
+    crew->unread = (struct text){crew->received, received};
+    feed(connection);
+    buffer_append_text(&connection->input, crew->unread);
+    mind_the_limit(connection);
+}
+
+/* The client ended its side. What it asked for before is still answered. */
+static void on_end(struct connection *connection)
+{
+    connection->peer_ended = true;
+    if (connection->state == CONNECTION_COMMITTING ||
+        connection->state == CONNECTION_ANSWERING)
+        connection_poll(connection);
+    else
+        connection_close(connection);
+}
+
+void lobby_readable(struct connection *connection)
+{
+    struct crew *crew = connection->crew;
+    size_t received = 0;
+    enum status st = platform_recv(connection->descriptor, crew->received,
+                                   CREW_RECEIVE_BYTES, &received);
+
+    if (st == ST_EMPTY)
+        return;
+    if (st != ST_OK)
+        on_end(connection);
+    else if (connection->state != CONNECTION_STREAMING &&
+             connection->state != CONNECTION_CLOSING)
+        feed_received(connection, received);
+}
+
+/* The answer is out: back to waiting for a head. */
+void lobby_enter(struct connection *connection)
+{
+    struct crew *crew = connection->crew;
+
+    connection_become(connection, CONNECTION_LOBBY);
+    connection->has_begun = false;
+    if (connection->input.length > 0) {
+        list_append(&crew->to_resume, &connection->work);
+        deadline_clear(&connection->deadline);
+    } else {
+        connection_set_deadline(
+            connection, crew->is_draining ? 1 : crew->options.config->idle_ms);
+    }
+    connection->is_deaf = false;
+    connection_poll(connection);
+}
+
+/* The next request's bytes were already there. */
+void lobby_resume(struct connection *connection)
+{
+    if (connection->state == CONNECTION_LOBBY)
+        feed_input(connection);
+}
+
+void lobby_timeout(struct connection *connection)
+{
+    struct crew *crew = connection->crew;
+
+    if (connection->state == CONNECTION_LOBBY && !connection->has_begun) {
+        connection_close(connection); /* idle: nothing is owed */
+        return;
+    }
+    metrics_add(&crew->metrics, METRIC_deadlines_missed, 1);
+    connection->keeps_alive = false;
+    connection->has_body_left = true;
+    connection_refuse(connection, 408, "timeout",
+                      "the request took too long to arrive", text_of(""));
+}

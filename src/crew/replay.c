@@ -1,0 +1,206 @@
+/* replay.c -- from the cursor towards now, one slice at a time.
+ *
+ * A slice is copied out of the journal's map as encoded frames inside one short
+ * read transaction, and queued after it ended. Caught up is who has read up to
+ * the newest id that passed this thread: everything newer comes by the mailbox.
+ *
+ * The cache is direct-mapped: one slot per hash of (channel, format, position).
+ * Subscribers that were demoted in one turn have the same position and hit it.
+ */
+#include <tidings/replay.h>
+
+#include <tidings/check.h>
+
+#include <stdlib.h>
+
+enum {
+    CACHE_SLOTS = 64,
+    CACHE_FRAMES_MAX = 262144, /* larger slices are not kept */
+    SCANNED_MAX = 65536        /* records looked at in one slice: some 4 ms */
+};
+
+struct replay_slot {
+    const struct channel_entry *entry;
+    uint64_t after, upto;
+    struct frames *frames;
+    unsigned max_events;
+    uint8_t format;
+};
+
+struct replay_cache {
+    struct replay_slot slots[CACHE_SLOTS];
+};
+
+struct replay_cache *replay_cache_create(void)
+{
+    return must_calloc(1, sizeof(struct replay_cache));
+}
+
+void replay_cache_destroy(struct replay_cache **cache)
+{
+    if (*cache == NULL)
+        return;
+    for (unsigned i = 0; i < CACHE_SLOTS; i++)
+        frames_unref(&(*cache)->slots[i].frames);
+    free(*cache);
+    *cache = NULL;
+}
+
+/* One slice being read. */
+struct slice {
+    struct frames_builder builder;
+    const struct subscriber *subscriber;
+    bool has_own_positions; /* per channel: protocol.md 1 */
+};
+
+static bool wants(void *arg, const struct channel_entry *entry)
+{
+    const struct slice *slice = arg;
+
+    return directory_covers(slice->subscriber, channel_entry_name(entry),
+                            entry->hash) != NULL;
+}
+
+static void visit(void *arg, const struct event_view *event)
+{
+    struct slice *slice = arg;
+
+    if (slice->has_own_positions) {
+        const struct membership *member = directory_covers(
+            slice->subscriber, event->channel, registry_hash(event->channel));
+
+        if (member != NULL && event->id <= member->after)
+            return;
+    }
+    frames_builder_add(&slice->builder,
+                       (enum frame_format)slice->subscriber->format, event);
+}
+
+static struct replay_slot *slot_of(struct crew *crew,
+                                   const struct channel_entry *entry,
+                                   const struct subscriber *subscriber)
+{
+    uint64_t mix = entry->hash ^ (subscriber->cursor * 0x9e3779b97f4a7c15u) ^
+                   subscriber->format;
+
+    return &crew_replay_cache(crew)->slots[(mix >> 32) % CACHE_SLOTS];
+}
+
+static bool take_cached(const struct replay_slot *slot,
+                        const struct channel_entry *entry,
+                        struct subscriber *subscriber, unsigned max_events,
+                        struct frames **frames_out)
+{
+    if (slot->entry != entry || slot->after != subscriber->cursor ||
+        slot->format != subscriber->format || slot->frames == NULL ||
+        slot->max_events != max_events)
+        return false;
+    *frames_out = frames_ref(slot->frames);
+    subscriber->cursor = slot->upto;
+    return true;
+}
+
+static void keep(struct replay_slot *slot, const struct channel_entry *entry,
+                 uint64_t after, const struct subscriber *subscriber,
+                 unsigned max_events, struct frames *frames)
+{
+    if (frames->length > CACHE_FRAMES_MAX)
+        return;
+    frames_unref(&slot->frames);
+    slot->entry = entry;
+    slot->after = after;
+    slot->upto = subscriber->cursor;
+    slot->format = subscriber->format;
+    slot->max_events = max_events;
+    slot->frames = frames_ref(frames);
+}
+
+static bool has_own_positions(const struct subscriber *subscriber)
+{
+    for (unsigned i = 0; i < subscriber->membership_count; i++)
+        if (subscriber->memberships[i].after > 0)
+            return true;
+    return false;
+}
+
+static enum status read_slice(struct crew *crew, struct subscriber *subscriber,
+                              struct journal_query *query,
+                              struct frames **frames_out)
+{
+    struct slice slice = {.subscriber = subscriber,
+                          .has_own_positions = has_own_positions(subscriber)};
+    struct journal_slice read = {0};
+    enum status st;
+
+    query->after = subscriber->cursor;
+    query->max_scanned = SCANNED_MAX;
+    query->wants = wants;
+    query->wants_arg = &slice;
+    frames_builder_init(&slice.builder);
+    st = journal_read(crew_reader(crew), query, visit, &slice, &read);
+    if (st == ST_OK) {
+        if (subscriber->cursor < read.upto)
+            subscriber->cursor = read.upto;
+        if (slice.builder.mark_count > 0)
+            *frames_out = frames_finish(&slice.builder);
+    }
+    frames_builder_fini(&slice.builder);
+    return st;
+}
+
+/* Every channel is known, and none has anything newer than the cursor. */
+static bool has_missed_nothing(const struct crew *crew,
+                               const struct subscriber *subscriber)
+{
+    struct registry *registry = journal_registry(crew_journal(crew));
+
+    for (unsigned i = 0; i < subscriber->membership_count; i++) {
+        const struct membership *member = &subscriber->memberships[i];
+        const struct channel_entry *entry;
+
+        if (member->channel == NULL)
+            return journal_last_id(crew_journal(crew)) <= subscriber->cursor;
+        entry = registry_find(registry, directory_channel_name(member));
+        if (entry != NULL && atomic_load(&entry->last_id) > subscriber->cursor)
+            return false;
+    }
+    return true;
+}
+
+enum status replay_slice(struct crew *crew, struct subscriber *subscriber,
+                         struct journal_trail *trail, unsigned max_events,
+                         size_t max_bytes, struct frames **frames_out,
+                         bool *is_caught_up_out)
+{
+    struct journal_query query = {.max_events = max_events,
+                                  .max_bytes = max_bytes};
+    struct replay_slot *slot = NULL;
+    uint64_t after = subscriber->cursor;
+    enum status st;
+
+    *frames_out = NULL;
+    *is_caught_up_out = true;
+    if (has_missed_nothing(crew, subscriber))
+        return ST_OK;
+    if (!subscriber_is_mixed(subscriber)) {
+        query.only =
+            registry_find(journal_registry(crew_journal(crew)),
+                          directory_channel_name(&subscriber->memberships[0]));
+        query.trail = trail;
+        slot = slot_of(crew, query.only, subscriber);
+    }
+    if (slot == NULL ||
+        !take_cached(slot, query.only, subscriber, max_events, frames_out)) {
+        st = read_slice(crew, subscriber, &query, frames_out);
+        if (st != ST_OK)
+            return st;
+        if (slot != NULL && *frames_out != NULL)
+            keep(slot, query.only, after, subscriber, max_events, *frames_out);
+    }
+    if (*frames_out != NULL)
+        metrics_add(crew_metrics(crew), METRIC_replayed,
+                    (*frames_out)->mark_count);
+    *is_caught_up_out =
+        subscriber->cursor >= directory_seen_upto(crew_directory(crew));
+    return ST_OK;
+}

@@ -1,0 +1,223 @@
+/* admin.c -- what an operator and a load balancer ask.
+ *
+ * Figures are asked for at the moment of the question; nothing is kept for
+ * them.
+ */
+#include "routes.h"
+
+#include <tidings/crew.h>
+
+#include <stdlib.h>
+#include <string.h>
+
+enum { CHANNELS_LISTED_MAX = 100000 };
+
+static void answer_json(struct connection *connection, unsigned status,
+                        const struct buffer *body)
+{
+    connection_answer(connection,
+                      &(struct answer){
+                          .status = status,
+                          .type = "application/json; charset=utf-8",
+                          .headers = text_of("Cache-Control: no-store\r\n"),
+                          .body = buffer_text(body),
+                      });
+}
+
+/* ---- channels
+ * ------------------------------------------------------------------- */
+
+static void append_number(struct buffer *out, const char *name, uint64_t number)
+{
+    buffer_append_string(out, ",\"");
+    buffer_append_string(out, name);
+    buffer_append_string(out, "\":");
+    buffer_append_u64(out, number);
+}
+
+static void append_channel(struct buffer *out,
+                           const struct channel_entry *entry)
+{
+    buffer_append_string(out, "{\"channel\":");
+    json_append_string(out, channel_entry_name(entry));
+    append_number(out, "first_id", atomic_load(&entry->first_id));
+    append_number(out, "last_id", atomic_load(&entry->last_id));
+    append_number(out, "count", atomic_load(&entry->count));
+    append_number(out, "bytes", atomic_load(&entry->bytes));
+    append_number(out, "subscribers", atomic_load(&entry->subscribers));
+    buffer_append_char(out, '}');
+}
+
+struct listing {
+    struct text match;
+    struct buffer *out;
+    unsigned count;
+};
+
+static void list_one(void *arg, struct channel_entry *entry)
+{
+    struct listing *listing = arg;
+
+    if (listing->count == CHANNELS_LISTED_MAX ||
+        (listing->match.length > 0 &&
+         !selector_matches(listing->match, channel_entry_name(entry))))
+        return;
+    if (listing->count++ > 0)
+        buffer_append_char(listing->out, ',');
+    append_channel(listing->out, entry);
+}
+
+static void list_channels(const struct http_context *context,
+                          struct connection *connection,
+                          const struct handoff_request *request)
+{
+    struct parameters parameters = {{NULL, 0}, text_of(request->query)};
+    struct listing listing = {{NULL, 0}, NULL, 0};
+    struct arena arena;
+    struct buffer body;
+
+    arena_init(&arena, strlen(request->query));
+    buffer_init(&body);
+    listing.out = &body;
+    if (parameter_find(&parameters, "match", &arena, &listing.match) != ST_OK ||
+        (listing.match.length > 0 && !selector_is_valid(listing.match))) {
+        connection_refuse(connection, 400, "bad_request",
+                          "match is a channel or a pattern", text_of(""));
+    } else {
+        buffer_append_string(&body, "{\"channels\":[");
+        registry_each(journal_registry(context->journal), list_one, &listing);
+        buffer_append_string(&body, "]}\n");
+        answer_json(connection, 200, &body);
+    }
+    buffer_fini(&body);
+    arena_fini(&arena);
+}
+
+void admin_channels(const struct http_context *context,
+                    struct connection *connection,
+                    const struct handoff_request *request)
+{
+    struct text name = text_of(request->raw_path + strlen("/channels"));
+    const struct channel_entry *entry;
+    struct buffer body;
+
+    if (name.length <= 1) {
+        list_channels(context, connection, request);
+        return;
+    }
+    name.bytes++;
+    name.length--;
+    entry = channel_name_is_valid(name)
+                ? registry_find(journal_registry(context->journal), name)
+                : NULL;
+    if (entry == NULL) {
+        connection_refuse(connection, 404, "not_found", "no such channel",
+                          text_of(""));
+        return;
+    }
+    buffer_init(&body);
+    append_channel(&body, entry);
+    buffer_append_char(&body, '\n');
+    answer_json(connection, 200, &body);
+    buffer_fini(&body);
+}
+
+/* ---- health
+ * ----------------------------------------------------------------------- */
+
+void admin_health(const struct http_context *context,
+                  struct connection *connection,
+                  const struct handoff_request *request)
+{
+    (void)context;
+    (void)request;
+    connection_answer(connection,
+                      &(struct answer){
+                          .status = 200,
+                          .type = "application/json; charset=utf-8",
+                          .headers = text_of("Cache-Control: no-store\r\n"),
+                          .body = text_of("{\"status\":\"ok\"}\n"),
+                      });
+}
+
+void admin_ready(const struct http_context *context,
+                 struct connection *connection,
+                 const struct handoff_request *request)
+{
+    struct journal_figures figures;
+    bool has_nats = context->intake != NULL;
+    bool is_connected = has_nats && intake_is_ready(context->intake);
+    bool has_room;
+    struct buffer body;
+
+    (void)request;
+    journal_figures(context->journal, &figures);
+    has_room = figures.mailbox_count <
+               (uint64_t)context->config->journal_queue_events / 2 + 1;
+    buffer_init(&body);
+    buffer_printf(&body,
+                  "{\"ready\":%s,\"checks\":{\"journal\":\"%s\","
+                  "\"nats\":\"%s\",\"ingest\":\"%s\"}}\n",
+                  figures.can_commit && has_room && (!has_nats || is_connected)
+                      ? "true"
+                      : "false",
+                  figures.can_commit ? "ok" : "cannot commit",
+                  !has_nats      ? "not configured"
+                  : is_connected ? "ok"
+                                 : "not connected",
+                  has_room ? "ok" : "lagging");
+    answer_json(connection,
+                figures.can_commit && has_room && (!has_nats || is_connected)
+                    ? 200
+                    : 503,
+                &body);
+    buffer_fini(&body);
+}
+
+/* ---- metrics
+ * ------------------------------------------------------------------------ */
+
+/* clang-format off */
+/*    figure            type       help                                                     */
+#define JOURNAL_METRICS(M)                                                                   \
+    M(commits,          "counter", "transactions committed")                                 \
+    M(events,           "counter", "events written")                                         \
+    M(duplicates,       "counter", "events left out because their key was seen")             \
+    M(trimmed,          "counter", "events that retention removed")                          \
+    M(no_space,         "counter", "transactions given up because the disk or map was full") \
+    M(stored_bytes,     "gauge",   "bytes of the events that are kept")                      \
+    M(commit_us_total,  "counter", "microseconds spent in commits")                          \
+    M(oldest_id,        "gauge",   "oldest event kept")                                      \
+    M(last_id,          "gauge",   "newest event")                                           \
+    M(mailbox_count,    "gauge",   "publishes that wait for the journal")                    \
+    M(mailbox_refused,  "counter", "publishes refused because too many waited")
+/* clang-format on */
+
+void admin_metrics(const struct http_context *context,
+                   struct connection *connection,
+                   const struct handoff_request *request)
+{
+    struct journal_figures figures;
+    struct buffer body;
+
+    (void)request;
+    journal_figures(context->journal, &figures);
+    buffer_init(&body);
+    metrics_append(&body);
+#define M(figure, type, help)                                                  \
+    buffer_append_string(&body, "# HELP tidings_journal_" #figure " " help     \
+                                "\n# TYPE tidings_journal_" #figure " " type   \
+                                "\ntidings_journal_" #figure " ");             \
+    buffer_append_u64(&body, figures.figure);                                  \
+    buffer_append_char(&body, '\n');
+    JOURNAL_METRICS(M)
+#undef M
+    connection_answer(connection,
+                      &(struct answer){
+                          .status = 200,
+                          .type = "text/plain; version=0.0.4; charset=utf-8",
+                          .headers = text_of("Cache-Control: no-store\r\n"),
+                          .body = buffer_text(&body),
+                      });
+    buffer_fini(&body);
+}

@@ -1,0 +1,112 @@
+/* assets.c -- the pages and scripts that are part of the program.
+ *
+ * `/demo/` is `/demo/index.html`, `/demo` leads there, `/` is `/index.html`.
+ * What is not in the table of web_assets.h is not found: no file is ever
+ * opened.
+ */
+#include "routes.h"
+
+#include "../web/web_assets.h"
+
+#include <string.h>
+
+/* clang-format off */
+/*     ending    type                                   */
+#define CONTENT_TYPES(T)                                 \
+    T(".html", "text/html; charset=utf-8")               \
+    T(".js",   "text/javascript; charset=utf-8")         \
+    T(".css",  "text/css; charset=utf-8")                \
+    T(".svg",  "image/svg+xml")                          \
+    T(".ts",   "text/plain; charset=utf-8")              \
+    T(".ico",  "image/x-icon")
+/* clang-format on */
+
+static const char *type_of(struct text path)
+{
+#define T(ending, type)                                                        \
+    if (path.length > strlen(ending) &&                                        \
+        memcmp(path.bytes + path.length - strlen(ending), ending,              \
+               strlen(ending)) == 0)                                           \
+        return type;
+    CONTENT_TYPES(T)
+#undef T
+    return "application/octet-stream";
+}
+
+static const struct web_asset *find(struct text path)
+{
+    struct text index = text_of("index.html");
+
+    for (const struct web_asset *asset = web_assets; asset->path; asset++) {
+        struct text own = text_of(asset->path);
+
+        if (text_equals(own, path))
+            return asset;
+        if (path.bytes[path.length - 1] == '/' &&
+            own.length == path.length + index.length &&
+            memcmp(own.bytes, path.bytes, path.length) == 0 &&
+            memcmp(own.bytes + path.length, index.bytes, index.length) == 0)
+            return asset;
+    }
+    return NULL;
+}
+
+/* A folder without its slash: relative links would go wrong. */
+static bool is_folder(struct text path)
+{
+    for (const struct web_asset *asset = web_assets; asset->path; asset++)
+        if (strncmp(asset->path, path.bytes, path.length) == 0 &&
+            asset->path[path.length] == '/')
+            return true;
+    return false;
+}
+
+static void answer_asset(struct connection *connection,
+                         const struct handoff_request *request,
+                         const struct web_asset *asset)
+{
+    struct buffer headers;
+    bool is_known =
+        text_is(request_header(request, "If-None-Match"), asset->tag);
+
+    buffer_init(&headers);
+    buffer_printf(&headers,
+                  "ETag: %s\r\nCache-Control: no-cache\r\n"
+                  "X-Content-Type-Options: nosniff\r\n",
+                  asset->tag);
+    connection_answer(
+        connection, &(struct answer){
+                        .status = is_known ? 304 : 200,
+                        .type = is_known ? NULL : type_of(text_of(asset->path)),
+                        .headers = buffer_text(&headers),
+                        .body = {asset->bytes, is_known ? 0 : asset->length},
+                    });
+    buffer_fini(&headers);
+}
+
+void assets_handle(const struct http_context *context,
+                   struct connection *connection,
+                   const struct handoff_request *request)
+{
+    struct text path = text_of(request->raw_path);
+    const struct web_asset *asset = find(path);
+    struct buffer headers;
+
+    (void)context;
+    if (asset != NULL) {
+        answer_asset(connection, request, asset);
+        return;
+    }
+    if (!is_folder(path)) {
+        connection_refuse(connection, 404, "not_found", "there is nothing here",
+                          text_of(""));
+        return;
+    }
+    buffer_init(&headers);
+    buffer_printf(&headers, "Location: %s/\r\n", request->raw_path);
+    connection_answer(connection, &(struct answer){
+                                      .status = 308,
+                                      .headers = buffer_text(&headers),
+                                  });
+    buffer_fini(&headers);
+}

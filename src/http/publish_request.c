@@ -1,0 +1,348 @@
+/* publish_request.c -- events in by HTTP: POST /publish/{channel}.
+ *
+ *     head        channel, type, key, time and the body's kind are noted
+ *     body        read by the crew; becomes one event, or one per line (NDJSON)
+ *     COMMITTING  the journal has it; all of it or nothing
+ *     answer      201 with the id, 200 if the key was seen, or why not
+ *
+ * Everything is checked before anything is posted, and nothing is answered
+ * before it is on disk.
+ */
+#include "routes.h"
+
+#include <tidings/check.h>
+#include <tidings/config.h>
+#include <tidings/crew.h>
+#include <tidings/wire.h>
+
+#include <stdlib.h>
+#include <string.h>
+
+enum { BATCH_EVENTS_MAX = 10000 };
+
+struct publish_request {
+    const struct config *config;
+    struct arena arena;
+    struct text channel, type, key;
+    int64_t time_ms;
+    bool is_batch; /* application/x-ndjson */
+};
+
+static struct publish_request *request_of(struct connection *connection)
+{
+    return connection_role(connection);
+}
+
+static void destroy(struct connection *connection)
+{
+    struct publish_request *request = request_of(connection);
+
+    arena_fini(&request->arena);
+    free(request);
+}
+
+static void refuse(struct connection *connection, unsigned status,
+                   const char *code, const char *message)
+{
+    struct text headers = text_of(status == 503 ? "Retry-After: 1\r\n" : "");
+
+    metrics_add(crew_metrics(connection_crew(connection)),
+                METRIC_http_publish_refused, 1);
+    connection_refuse(connection, status, code, message, headers);
+}
+
+/* ---- the answer
+ * ------------------------------------------------------------------ */
+
+/* clang-format off */
+/*     result      status  code            message                                     */
+#define RESULTS(R)                                                                      \
+    R(NO_SPACE,    507,    "no_space",     "the disk is full; nothing was stored")      \
+    R(FULL,        503,    "overload",     "too much is waiting; come back in a moment")\
+    R(CLOSED,      503,    "stopping",     "the server is stopping; nothing was stored")\
+    R(BAD_INPUT,   400,    "bad_request",  "the event is malformed")                    \
+    R(TOO_BIG,     413,    "too_big",      "the event is over the limit")
+/* clang-format on */
+
+static void refuse_result(struct connection *connection, enum status st)
+{
+#define R(name, number, code, message)                                         \
+    if (st == ST_##name) {                                                     \
+        refuse(connection, number, code, message);                             \
+        return;                                                                \
+    }
+    RESULTS(R)
+#undef R
+    refuse(connection, 500, "journal", "the journal could not store it");
+}
+
+static void append_ids(const struct publish *publish, bool is_batch,
+                       struct buffer *body)
+{
+    if (!is_batch) {
+        buffer_append_string(body, "{\"id\":");
+        buffer_append_u64(body, publish->events[0]->id);
+    } else {
+        buffer_append_string(body, "{\"ids\":[");
+        for (unsigned i = 0; i < publish->count; i++) {
+            if (i > 0)
+                buffer_append_char(body, ',');
+            buffer_append_u64(body, publish->events[i]->id);
+        }
+        buffer_append_char(body, ']');
+    }
+    buffer_append_string(body, "}\n");
+}
+
+static unsigned count_new(const struct publish *publish)
+{
+    unsigned count = 0;
+
+    for (unsigned i = 0; i < publish->count; i++)
+        count += publish->events[i]->is_duplicate == 0;
+    return count;
+}
+
+static void answered(struct connection *connection, struct publish *publish)
+{
+    struct publish_request *request = request_of(connection);
+    unsigned new_count;
+    struct buffer body;
+
+    if (publish->result != ST_OK) {
+        refuse_result(connection, publish->result);
+        publish_destroy(&publish);
+        return;
+    }
+    new_count = count_new(publish);
+    metrics_add(crew_metrics(connection_crew(connection)),
+                METRIC_http_published, new_count);
+    buffer_init(&body);
+    append_ids(publish, request->is_batch, &body);
+    connection_answer(connection, &(struct answer){
+                                      .status = new_count > 0 ? 201 : 200,
+                                      .type = "application/json",
+                                      .body = buffer_text(&body),
+                                  });
+    buffer_fini(&body);
+    publish_destroy(&publish);
+}
+
+/* ---- the body
+ * --------------------------------------------------------------------- */
+
+static void commit(struct connection *connection, struct publish **publish)
+{
+    enum status why = ST_OK;
+
+    if (connection_commit(connection, publish, &why))
+        return;
+    publish_destroy(publish);
+    refuse_result(connection, why);
+}
+
+/* One line of a batch, checked; the route's channel, type are the defaults. */
+static enum status read_line(const struct publish_request *request,
+                             struct text line, struct event **event_out,
+                             const char **why)
+{
+    struct batch_line parsed;
+    struct text channel, type;
+    enum status st = batch_line_parse(line, &parsed, why);
+
+    if (st != ST_OK)
+        return st;
+    channel = parsed.channel.length > 0 ? parsed.channel : request->channel;
+    type = parsed.type.length > 0 ? parsed.type : request->type;
+    st = ST_BAD_INPUT;
+    if (!channel_name_is_valid(channel))
+        *why = "a line names no valid channel, nor does the path";
+    else if (!event_type_is_valid(type) || event_type_is_reserved(type))
+        *why = "a line's type is not valid or is reserved";
+    else if (parsed.key.length > EVENT_KEY_MAX_BYTES)
+        *why = "a line's key is over 256 bytes";
+    else if (parsed.data.length > (size_t)request->config->event_max_bytes)
+        *why = "a line's data is over the limit";
+    else if (!utf8_is_valid(parsed.data) || !utf8_is_valid(parsed.key))
+        *why = "a line is not UTF-8";
+    else {
+        st = ST_OK;
+        *event_out = event_create(channel, type, parsed.data, parsed.key);
+        (*event_out)->time_ms = parsed.time_ms;
+    }
+    buffer_fini(&parsed.scratch);
+    return st;
+}
+
+static struct text next_line(struct text *rest)
+{
+    const char *end = memchr(rest->bytes, '\n', rest->length);
+    struct text line = *rest;
+    size_t used = rest->length;
+
+    if (end != NULL) {
+        line.length = (size_t)(end - rest->bytes);
+        used = line.length + 1;
+    }
+    rest->bytes += used;
+    rest->length -= used;
+    if (line.length > 0 && line.bytes[line.length - 1] == '\r')
+        line.length--;
+    return line;
+}
+
+static unsigned count_lines(struct text body)
+{
+    unsigned count = 0;
+
+    while (body.length > 0)
+        count += next_line(&body).length > 0;
+    return count;
+}
+
+static void commit_batch(struct connection *connection, struct text body)
+{
+    struct publish_request *request = request_of(connection);
+    unsigned count = count_lines(body), filled = 0;
+    const char *why = "a batch has at least one line";
+    enum status st = ST_OK;
+    struct publish *publish;
+
+    if (count == 0 || count > BATCH_EVENTS_MAX) {
+        refuse(connection, count == 0 ? 400 : 413,
+               count == 0 ? "bad_request" : "too_big",
+               count == 0 ? why : "a batch has at most 10,000 lines");
+        return;
+    }
+    publish = publish_create(count);
+    while (st == ST_OK && body.length > 0) {
+        struct text line = next_line(&body);
+
+        if (line.length > 0)
+            st = read_line(request, line, &publish->events[filled++], &why);
+    }
+    if (st == ST_OK) {
+        commit(connection, &publish);
+        return;
+    }
+    publish_destroy(&publish);
+    refuse(connection, 400, "bad_request", why);
+}
+
+static void on_body(struct connection *connection, struct text body)
+{
+    struct publish_request *request = request_of(connection);
+    struct publish *publish;
+
+    if (request->is_batch) {
+        commit_batch(connection, body);
+        return;
+    }
+    if (body.length > (size_t)request->config->event_max_bytes) {
+        refuse(connection, 413, "too_big", "the event is over the limit");
+        return;
+    }
+    if (!utf8_is_valid(body)) {
+        refuse(connection, 400, "bad_request", "the data is not UTF-8");
+        return;
+    }
+    publish = publish_create(1);
+    publish->events[0] =
+        event_create(request->channel, request->type, body, request->key);
+    publish->events[0]->time_ms = request->time_ms;
+    commit(connection, &publish);
+}
+
+static const struct role_calls publish_calls = {
+    .name = "publish",
+    .body = on_body,
+    .answered = answered,
+    .destroy = destroy,
+};
+
+/* ---- the head
+ * ----------------------------------------------------------------------- */
+
+static const char *read_channel(struct publish_request *publish,
+                                const char *raw_path)
+{
+    struct text segment = text_of(raw_path + strlen("/publish"));
+
+    if (segment.length > 0 && segment.bytes[0] == '/') {
+        segment.bytes++;
+        segment.length--;
+    }
+    publish->channel = arena_copy(&publish->arena, segment);
+    if (segment.length == 0 && publish->is_batch)
+        return NULL; /* each line names its own */
+    return channel_name_is_valid(publish->channel)
+               ? NULL
+               : "a channel is tokens of A-Z a-z 0-9 _ - joined by dots, 1 to "
+                 "200 bytes: /publish/{channel}";
+}
+
+/* A header, else the parameter; empty if there is neither. */
+static enum status read_word(struct publish_request *publish,
+                             const struct handoff_request *request,
+                             const char *header, const char *parameter,
+                             struct text *word_out)
+{
+    struct parameters parameters = {{NULL, 0}, text_of(request->query)};
+    struct text word = request_header(request, header);
+
+    if (word.bytes != NULL) {
+        *word_out = arena_copy(&publish->arena, word);
+        return ST_OK;
+    }
+    return parameter_find(&parameters, parameter, &publish->arena, word_out);
+}
+
+static const char *read_words(struct publish_request *publish,
+                              const struct handoff_request *request)
+{
+    struct text time = {NULL, 0};
+    uint64_t time_ms = 0;
+
+    if (read_word(publish, request, "Event-Type", "type", &publish->type) !=
+            ST_OK ||
+        read_word(publish, request, "Idempotency-Key", "key", &publish->key) !=
+            ST_OK ||
+        read_word(publish, request, "Event-Time", "time", &time) != ST_OK)
+        return "a parameter has a bad percent-escape";
+    if (!event_type_is_valid(publish->type))
+        return "a type is at most 128 bytes of UTF-8 without controls";
+    if (event_type_is_reserved(publish->type))
+        return "types that start with tidings. are reserved";
+    if (publish->key.length > EVENT_KEY_MAX_BYTES ||
+        !utf8_is_valid(publish->key))
+        return "a key is at most 256 bytes of UTF-8";
+    if (time.length > 0 && !text_to_number(time, 99999999999999u, &time_ms))
+        return "the time is unix milliseconds";
+    publish->time_ms = (int64_t)time_ms;
+    return NULL;
+}
+
+void publish_handle(const struct http_context *context,
+                    struct connection *connection,
+                    const struct handoff_request *request)
+{
+    struct publish_request *publish = must_calloc(1, sizeof *publish);
+    size_t size = strlen(request->raw_path) + 3 * strlen(request->query);
+    const char *why;
+
+    for (unsigned i = 0; i < request->header_count; i++)
+        size += strlen(request->headers[i].value);
+    arena_init(&publish->arena, size);
+    publish->config = context->config;
+    publish->is_batch =
+        request_accepts(request, "Content-Type", "application/x-ndjson");
+    connection_set_role(connection, &publish_calls, publish);
+    why = read_channel(publish, request->raw_path);
+    if (why == NULL)
+        why = read_words(publish, request);
+    if (why != NULL)
+        refuse(connection, 400, "bad_request", why);
+    else
+        connection_read_body(connection,
+                             (size_t)context->config->body_max_bytes);
+}

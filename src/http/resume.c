@@ -1,0 +1,216 @@
+/* resume.c -- resolving positions, and noticing what cannot be served in full.
+ *
+ * Retention leaves in each channel's entry the newest id that it took, and its
+ * time. A client whose position is older than that has lost something of this
+ * channel: exactly then it is told. An id from before the journal began belongs
+ * to another journal; the client gets everything, since nobody knows what it
+ * missed. An id newer than the newest gets what comes from now on.
+ */
+#include "resume.h"
+
+#include <tidings/check.h>
+
+#include <stdlib.h>
+
+const char *gap_reason_text(enum gap_reason reason)
+{
+    static const char *const texts[] = {
+#define G(name, text, when) [GAP_##name] = (text),
+        GAP_REASONS(G)
+#undef G
+    };
+
+    return texts[reason];
+}
+
+/* The channels that the selectors cover now. */
+struct covered {
+    const struct text *selectors;
+    unsigned selector_count;
+    struct channel_entry **entries;
+    unsigned count, capacity;
+};
+
+static void add_entry(struct covered *covered, struct channel_entry *entry)
+{
+    if (covered->count == covered->capacity) {
+        covered->capacity = covered->capacity == 0 ? 8 : covered->capacity * 2;
+        covered->entries =
+            must_realloc(covered->entries,
+                         covered->capacity * sizeof(struct channel_entry *));
+    }
+    covered->entries[covered->count++] = entry;
+}
+
+static void add_if_covered(void *arg, struct channel_entry *entry)
+{
+    struct covered *covered = arg;
+
+    for (unsigned i = 0; i < covered->selector_count; i++) {
+        if (selector_matches(covered->selectors[i],
+                             channel_entry_name(entry))) {
+            add_entry(covered, entry);
+            return;
+        }
+    }
+}
+
+static void find_covered(struct registry *registry,
+                         const struct text *selectors, unsigned count,
+                         struct covered *covered)
+{
+    *covered = (struct covered){selectors, count, NULL, 0, 0};
+    for (unsigned i = 0; i < count; i++) {
+        if (selector_is_pattern(selectors[i])) {
+            covered->count = 0;
+            registry_each(registry, add_if_covered, covered);
+            return;
+        }
+    }
+    for (unsigned i = 0; i < count; i++) {
+        struct channel_entry *entry = registry_find(registry, selectors[i]);
+
+        if (entry != NULL)
+            add_entry(covered, entry);
+    }
+}
+
+static bool is_trimmed_after_id(const struct covered *covered, uint64_t id)
+{
+    for (unsigned i = 0; i < covered->count; i++)
+        if (atomic_load(&covered->entries[i]->trimmed_id) > id)
+            return true;
+    return false;
+}
+
+static bool is_trimmed_after_time(const struct covered *covered,
+                                  int64_t wall_ms)
+{
+    for (unsigned i = 0; i < covered->count; i++)
+        if (atomic_load(&covered->entries[i]->trimmed_id) > 0 &&
+            atomic_load(&covered->entries[i]->trimmed_ms) > wall_ms)
+            return true;
+    return false;
+}
+
+/* "Everything that is kept", as an id where one says the same. */
+static uint64_t oldest_position(struct journal *journal,
+                                const struct covered *covered)
+{
+    uint64_t before_first = journal_first_id(journal) - 1;
+    uint64_t trimmed =
+        covered->count == 1 ? atomic_load(&covered->entries[0]->trimmed_id) : 0;
+
+    return trimmed > before_first ? trimmed : before_first;
+}
+
+static void resume_after_id(struct journal *journal,
+                            const struct covered *covered, uint64_t id,
+                            struct resume *resume)
+{
+    uint64_t first = journal_first_id(journal), last = journal_last_id(journal);
+
+    resume->after = id;
+    if (last < first - 1)
+        last = first - 1; /* nothing published yet */
+    if (id > last) {
+        resume->gap = GAP_FUTURE;
+        resume->after = last;
+    } else if (id < first - 1 && id != 0) {
+        resume->gap = GAP_UNKNOWN;
+        resume->after = oldest_position(journal, covered);
+    } else if (is_trimmed_after_id(covered, id)) {
+        resume->gap = GAP_TRIMMED;
+        if (covered->count == 1)
+            resume->after = oldest_position(journal, covered);
+    }
+}
+
+static enum status resolve(struct crew *crew, const struct covered *covered,
+                           const struct position *position,
+                           struct resume *resume)
+{
+    struct journal *journal = crew_journal(crew);
+    uint64_t first = journal_first_id(journal);
+
+    resume->gap = GAP_NONE;
+    resume->after = 0;
+    switch (position->kind) {
+    case POSITION_LATEST:
+        resume->after = journal_last_id(journal);
+        if (resume->after < first - 1)
+            resume->after = first - 1;
+        return ST_OK;
+    case POSITION_EARLIEST:
+        resume->after = oldest_position(journal, covered);
+        return ST_OK;
+    case POSITION_ID:
+        resume_after_id(journal, covered, position->number, resume);
+        return ST_OK;
+    case POSITION_TIME:
+        if (is_trimmed_after_time(covered, (int64_t)position->number))
+            resume->gap = GAP_TRIMMED;
+        return journal_find_time(crew_reader(crew), (int64_t)position->number,
+                                 &resume->after);
+    case POSITION_LAST:
+        return journal_find_last(crew_reader(crew), covered->entries,
+                                 covered->count, (unsigned)position->number,
+                                 &resume->after);
+    case POSITION_CHANNELS:
+        break;
+    }
+    CHECK(false);
+}
+
+enum status resume_find_channel(struct crew *crew, struct text channel,
+                                const struct position *position,
+                                struct resume *resume_out)
+{
+    struct covered covered;
+    enum status st;
+
+    find_covered(journal_registry(crew_journal(crew)), &channel, 1, &covered);
+    st = resolve(crew, &covered, position, resume_out);
+    free(covered.entries);
+    return st;
+}
+
+/* {"a":12,"b":40}: from the oldest of them; what a channel has beyond is left
+ * out by its membership. A channel that is not named starts at the latest. */
+static enum status resolve_channels(struct crew *crew,
+                                    const struct order *order,
+                                    struct resume *resume)
+{
+    struct position latest = {.kind = POSITION_LATEST}, position;
+    struct text channel;
+    size_t cursor = 0;
+    enum status st =
+        resume_find_channel(crew, order->selectors[0], &latest, resume);
+
+    while (st == ST_OK && position_next_channel(order->position.json, &cursor,
+                                                &channel, &position)) {
+        struct resume one;
+
+        st = resume_find_channel(crew, channel, &position, &one);
+        if (st == ST_OK && one.after < resume->after)
+            resume->after = one.after;
+        if (st == ST_OK && resume->gap == GAP_NONE)
+            resume->gap = one.gap;
+    }
+    return st;
+}
+
+enum status resume_find(struct crew *crew, const struct order *order,
+                        struct resume *resume_out)
+{
+    struct covered covered;
+    enum status st;
+
+    if (order->position.kind == POSITION_CHANNELS)
+        return resolve_channels(crew, order, resume_out);
+    find_covered(journal_registry(crew_journal(crew)), order->selectors,
+                 order->selector_count, &covered);
+    st = resolve(crew, &covered, &order->position, resume_out);
+    free(covered.entries);
+    return st;
+}

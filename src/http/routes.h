@@ -1,0 +1,65 @@
+/* routes.h -- which request goes where.
+ *
+ * Threads   The crew thread that routes the request.
+ * Memory    None.
+ * Units     None.
+ * Errors    None: every request is answered or taken on.
+ */
+#ifndef HTTP_ROUTES_H
+#define HTTP_ROUTES_H
+
+#include "request.h"
+
+#include <tidings/connection.h>
+#include <tidings/intake.h>
+
+/* What handlers need besides the connection; fixed at start. */
+struct http_context {
+    const struct config *config;
+    struct journal *journal;
+    struct intake *intake; /* NULL: no NATS */
+    struct crew **crews;
+    unsigned crew_count;
+};
+
+/* clang-format off */
+#define METHODS(M) M(GET) M(HEAD) M(POST) M(PUT) M(DELETE) M(OPTIONS)
+
+/*        path            below  methods                       handler         what it is */
+#define ROUTES(ROUTE)                                                                                       \
+    ROUTE("/events",      true,  BIT_GET | BIT_HEAD | BIT_POST, subscribe_handle, "subscribe")              \
+    ROUTE("/publish",     true,  BIT_POST,                      publish_handle,   "publish an event or a batch") \
+    ROUTE("/channels",    true,  BIT_GET | BIT_HEAD,            admin_channels,   "what the journal keeps") \
+    ROUTE("/healthz",     false, BIT_GET | BIT_HEAD,            admin_health,     "the process lives")      \
+    ROUTE("/readyz",      false, BIT_GET | BIT_HEAD,            admin_ready,      "it can take events")     \
+    ROUTE("/metrics",     false, BIT_GET | BIT_HEAD,            admin_metrics,    "Prometheus text")        \
+    ROUTE("/",            true,  BIT_GET | BIT_HEAD,            assets_handle,    "pages and scripts")
+/* clang-format on */
+
+enum method {
+#define M(name) METHOD_##name,
+    METHODS(M)
+#undef M
+        METHOD_OTHER
+};
+
+enum {
+#define M(name) BIT_##name = 1 << METHOD_##name,
+    METHODS(M)
+#undef M
+};
+
+/* A handler decides what the connection does next (connection.h). */
+#define ROUTE(path, below, methods, handler, what)                             \
+    void handler(const struct http_context *context,                           \
+                 struct connection *connection,                                \
+                 const struct handoff_request *request);
+ROUTES(ROUTE)
+#undef ROUTE
+
+/* crew_handler_fn. */
+void routes_handle(void *context, struct connection *connection,
+                   const struct handoff_request *request,
+                   const struct http_head *head);
+
+#endif

@@ -1,0 +1,202 @@
+/* server.c -- accept on civetweb's thread, serve on the crews.
+ *
+ * A fresh socket goes to the crew thread with the fewest connections. At the
+ * limit of connections it is closed at once: the limit leaves the process the
+ * descriptors that the journal and NATS need.
+ */
+#include <tidings/http.h>
+
+#include "routes.h"
+#include "self_test.h"
+#include "wait_keys.h"
+
+#include <tidings/check.h>
+#include <tidings/crew.h>
+#include <tidings/logger.h>
+#include <tidings/platform.h>
+
+#include <stdlib.h>
+#include <unistd.h>
+
+enum { RESERVED_DESCRIPTORS = 128, SELF_TEST_MS = 10000 };
+
+struct server {
+    const struct config *config;
+    struct http_context context; /* fixed from start */
+    struct crew **crews;
+    unsigned crew_count;
+    unsigned connections_max;
+    struct handoff *handoff;
+    bool is_running;
+
+    /* Civetweb's accepting thread only. */
+    struct metrics metrics;
+    unsigned next_crew;
+};
+
+static unsigned count_cores(void)
+{
+    unsigned cores = uv_available_parallelism();
+
+    return cores < 1 ? 1 : cores > 64 ? 64 : cores;
+}
+
+static unsigned connections_limit(const struct config *config)
+{
+    uint64_t files = platform_raise_file_limit();
+    uint64_t most = files > 2 * RESERVED_DESCRIPTORS
+                        ? files - RESERVED_DESCRIPTORS
+                        : files / 2;
+
+    if (config->connections_max > 0 && (uint64_t)config->connections_max < most)
+        most = (uint64_t)config->connections_max;
+    return most > 100000000 ? 100000000u : (unsigned)most;
+}
+
+enum status server_create(const struct config *config, struct journal *journal,
+                          struct server **server_out)
+{
+    struct server *server = must_calloc(1, sizeof *server);
+
+    server->config = config;
+    server->connections_max = connections_limit(config);
+    server->crew_count = config->crew_threads > 0
+                             ? (unsigned)config->crew_threads
+                             : count_cores();
+    server->crews = must_calloc(server->crew_count, sizeof(struct crew *));
+    server->context = (struct http_context){.config = config,
+                                            .journal = journal,
+                                            .crews = server->crews,
+                                            .crew_count = server->crew_count};
+    metrics_register(&server->metrics);
+    for (unsigned i = 0; i < server->crew_count; i++) {
+        struct crew_options options = {.config = config,
+                                       .journal = journal,
+                                       .handler = routes_handle,
+                                       .handler_arg = &server->context,
+                                       .number = i,
+                                       .count = server->crew_count};
+        enum status st = crew_create(&options, &server->crews[i]);
+
+        if (st != ST_OK)
+            return st;
+        crew_set_http(server->crews[i], wait_keys_create());
+    }
+    *server_out = server;
+    return ST_OK;
+}
+
+/* ---- accepting: on civetweb's thread
+ * ------------------------------------------ */
+
+static struct crew *least_loaded(struct server *server, unsigned *total_out)
+{
+    struct crew *least = NULL;
+    unsigned total = 0;
+
+    server->next_crew = (server->next_crew + 1) % server->crew_count;
+    for (unsigned i = 0; i < server->crew_count; i++) {
+        struct crew *crew =
+            server->crews[(server->next_crew + i) % server->crew_count];
+
+        total += crew_load(crew);
+        if (least == NULL || crew_load(crew) < crew_load(least))
+            least = crew;
+    }
+    *total_out = total;
+    return least;
+}
+
+static void on_accepted(void *arg, const struct handoff_socket *fresh)
+{
+    struct server *server = arg;
+    unsigned total = 0;
+    struct crew *crew = least_loaded(server, &total);
+
+    if (total < server->connections_max) {
+        crew_give_socket(crew, fresh);
+        return;
+    }
+    metrics_add(&server->metrics, METRIC_connections_refused, 1);
+    close(fresh->descriptor);
+}
+
+/* ---- start and stop
+ * -------------------------------------------------------------- */
+
+static void warn_about_settings(const struct config *config)
+{
+    if (config->retry_ms > config->keepalive_ms)
+        LOG_LINE(LOG_WARN, "http",
+                 "retry is longer than the keep-alive interval: clients with a "
+                 "watchdog reconnect before the browser does",
+                 LOG_NUM("retry_ms", config->retry_ms),
+                 LOG_NUM("keepalive_ms", config->keepalive_ms));
+}
+
+enum status server_start(struct server *server, struct intake *intake,
+                         char *why, size_t why_bytes)
+{
+    struct handoff_options options = {.listen = server->config->listen,
+                                      .accepted = on_accepted,
+                                      .accepted_arg = server};
+    enum status st;
+
+    warn_about_settings(server->config);
+    server->context.intake = intake;
+    st = handoff_start(&options, &server->handoff, why, why_bytes);
+    if (st != ST_OK)
+        return st;
+    for (unsigned i = 0; i < server->crew_count; i++)
+        crew_start(server->crews[i], server->crews, server->handoff);
+    server->is_running = true;
+    return self_test(server->config->listen, server_port(server), SELF_TEST_MS,
+                     why, why_bytes);
+}
+
+uint16_t server_port(const struct server *server)
+{
+    return handoff_port(server->handoff);
+}
+
+void server_drain(struct server *server)
+{
+    for (unsigned i = 0; i < server->crew_count; i++)
+        crew_drain(server->crews[i]);
+}
+
+bool server_is_drained(const struct server *server)
+{
+    for (unsigned i = 0; i < server->crew_count; i++)
+        if (crew_undrained(server->crews[i]) > 0)
+            return false;
+    return true;
+}
+
+void server_stop(struct server *server)
+{
+    if (!server->is_running)
+        return;
+    for (unsigned i = 0; i < server->crew_count; i++)
+        crew_stop(server->crews[i]);
+    handoff_stop(&server->handoff);
+    server->is_running = false;
+}
+
+void server_destroy(struct server **server)
+{
+    struct server *mine = *server;
+
+    *server = NULL;
+    if (mine == NULL)
+        return;
+    CHECK(!mine->is_running);
+    for (unsigned i = 0; i < mine->crew_count; i++) {
+        struct wait_keys *keys = crew_http(mine->crews[i]);
+
+        crew_destroy(&mine->crews[i]);
+        wait_keys_destroy(&keys);
+    }
+    free(mine->crews);
+    free(mine);
+}

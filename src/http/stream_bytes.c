@@ -1,0 +1,155 @@
+/* stream_bytes.c -- heads, retry, gaps, keep-alives, ends.
+ *
+ * Everything here is appended in the framing of the stream's format: as it is
+ * for HTTP/1.0 and for one answer, as a chunk else.
+ */
+#include "stream.h"
+
+#include <tidings/clock.h>
+
+#include <string.h>
+
+enum { PADDING_BYTES = 2048 };
+
+const char stream_headers[] =
+    "Cache-Control: no-cache, no-store, must-revalidate, no-transform\r\n"
+    "Expires: Thu, 01 Jan 1970 00:00:00 GMT\r\n"
+    "X-Accel-Buffering: no\r\n"
+    "X-Content-Type-Options: nosniff\r\n";
+
+static enum frame_format format_of(const struct stream *stream)
+{
+    return (enum frame_format)stream->subscriber.format;
+}
+
+static bool is_sse(const struct stream *stream)
+{
+    return stream->flavor == FLAVOR_EVENTSOURCE;
+}
+
+static const char *content_type(const struct stream *stream)
+{
+    if (is_sse(stream))
+        return "text/event-stream; charset=utf-8";
+    if (stream->flavor != FLAVOR_LINES)
+        return "application/json; charset=utf-8";
+    return stream->is_ndjson ? "application/x-ndjson; charset=utf-8"
+                             : "text/plain; charset=utf-8";
+}
+
+void stream_append_head(struct stream *stream, const struct order *order,
+                        const struct resume *resume, struct buffer *out)
+{
+    bool is_http_10 = connection_is_http_10(stream->connection);
+    struct buffer headers;
+
+    (void)order;
+    buffer_init(&headers);
+    buffer_printf(&headers, "Content-Type: %s\r\n%s", content_type(stream),
+                  stream_headers);
+    if (!is_http_10)
+        buffer_append_string(&headers, "Transfer-Encoding: chunked\r\n");
+    buffer_append_string(&headers, "Last-Event-ID: ");
+    buffer_append_u64(&headers, resume->after);
+    buffer_append_string(&headers, "\r\n");
+    connection_append_head(stream->connection, out, 200, is_http_10,
+                           buffer_text(&headers));
+    buffer_fini(&headers);
+}
+
+/* A fifth either way, so that a restart is no stampede. */
+unsigned stream_jittered_retry_ms(struct crew *crew)
+{
+    int64_t retry_ms = crew_config(crew)->retry_ms;
+    int64_t fifth = retry_ms / 5;
+
+    return (unsigned)(retry_ms - fifth +
+                      (int64_t)(crew_random(crew) % (uint64_t)(2 * fifth + 1)));
+}
+
+void stream_append_retry(const struct stream *stream, unsigned retry_ms,
+                         struct buffer *out)
+{
+    struct buffer line;
+
+    if (!is_sse(stream))
+        return;
+    buffer_init(&line);
+    sse_append_retry(&line, retry_ms);
+    frame_append_raw(out, format_of(stream), buffer_text(&line));
+    buffer_fini(&line);
+}
+
+/* Old clients and proxies show nothing before they have seen this much. */
+static void append_padding(const struct stream *stream, struct buffer *out)
+{
+    char padding[PADDING_BYTES];
+
+    memset(padding, ' ', sizeof padding);
+    if (is_sse(stream))
+        padding[0] = ':';
+    padding[sizeof padding - 1] = '\n';
+    frame_append_raw(out, format_of(stream),
+                     (struct text){padding, sizeof padding});
+}
+
+void stream_append_opening(struct stream *stream, const struct order *order,
+                           struct buffer *out)
+{
+    struct crew *crew = connection_crew(stream->connection);
+
+    if (order->has_padding)
+        append_padding(stream, out);
+    if (stream->is_busy)
+        stream_append_retry(
+            stream, (unsigned)crew_config(crew)->longpoll_busy_s * 1000u, out);
+    else
+        stream_append_retry(stream, stream_jittered_retry_ms(crew), out);
+}
+
+void stream_append_gap(struct stream *stream, const struct order *order,
+                       const struct resume *resume, struct buffer *out)
+{
+    struct buffer data;
+    struct event_view gap = {.id = resume->after,
+                             .time_ms = clock_wall_ms(&system_clock),
+                             .channel = order->selectors[0],
+                             .type = text_of("tidings.gap")};
+
+    buffer_init(&data);
+    buffer_append_string(&data, "{\"requested\":");
+    json_append_string(&data, order->position_text);
+    buffer_append_string(&data, ",\"resumed\":\"");
+    buffer_append_u64(&data, resume->after);
+    buffer_append_string(&data, "\",\"reason\":\"");
+    buffer_append_string(&data, gap_reason_text(resume->gap));
+    buffer_append_string(&data, "\"}");
+    gap.data = buffer_text(&data);
+    frame_append(out, format_of(stream), &gap);
+    buffer_fini(&data);
+}
+
+void stream_append_keepalive(const struct stream *stream, struct buffer *out)
+{
+    struct buffer line;
+
+    buffer_init(&line);
+    if (!stream->has_message_keepalive) {
+        buffer_append_string(&line, is_sse(stream) ? ":\n" : "\n");
+    } else {
+        if (is_sse(stream))
+            buffer_append_string(&line, "data: ");
+        buffer_append_string(&line,
+                             "{\"action\":\"keep-alive\",\"timestamp\":\"");
+        time_append_plain(&line, clock_wall_ms(&system_clock));
+        buffer_append_string(&line, is_sse(stream) ? "\"}\n\n" : "\"}\n");
+    }
+    frame_append_raw(out, format_of(stream), buffer_text(&line));
+    buffer_fini(&line);
+}
+
+void stream_append_end(const struct stream *stream, struct buffer *out)
+{
+    if (!connection_is_http_10(stream->connection))
+        buffer_append_string(out, "0\r\n\r\n");
+}

@@ -1,0 +1,132 @@
+/* subscribe.c -- a subscribe request, with or without a form in its body.
+ *
+ * The head is civetweb's and gone when the handler returns; the form of a POST
+ * may come later. So a POST keeps copies of what order_read looks at.
+ */
+#include "routes.h"
+#include "stream.h"
+
+#include <tidings/check.h>
+
+#include <stdlib.h>
+#include <string.h>
+
+enum { FORM_MAX = 65536, KEPT_HEADERS = 5 };
+
+static void subscribe(struct connection *connection,
+                      const struct handoff_request *request, struct text form,
+                      const struct config *config)
+{
+    struct order *order = NULL;
+    const char *why = "";
+
+    if (order_read(request, form, config, &order, &why) != ST_OK) {
+        connection_refuse(connection, 400, "bad_request", why, text_of(""));
+        return;
+    }
+    if (order->flavor == FLAVOR_WEBSOCKET) {
+        order_destroy(&order);
+        connection_refuse(connection, 501, "not_implemented",
+                          "WebSocket is not served; use eventsource, "
+                          "long-poll, short-poll or lines",
+                          text_of(""));
+        return;
+    }
+    stream_open(connection, &order);
+}
+
+/* ---- POST: the request is kept until its form is there
+ * ------------------------- */
+
+static const char *const kept_names[KEPT_HEADERS] = {
+    "Last-Event-ID", "flavor", "Accept", "Upgrade", "Content-Type"};
+
+struct form_request {
+    const struct config *config;
+    char *raw_path, *query;
+    struct handoff_header headers[KEPT_HEADERS];
+    unsigned header_count;
+    char *values[KEPT_HEADERS];
+};
+
+static void free_form(struct form_request *kept)
+{
+    for (unsigned i = 0; i < kept->header_count; i++)
+        free(kept->values[i]);
+    free(kept->raw_path);
+    free(kept->query);
+    free(kept);
+}
+
+static void destroy_form(struct connection *connection)
+{
+    free_form(connection_role(connection));
+}
+
+static void on_form(struct connection *connection, struct text body)
+{
+    struct form_request *kept = connection_take_role(connection);
+    struct handoff_request request = {
+        .method = "POST",
+        .path = kept->raw_path,
+        .raw_path = kept->raw_path,
+        .query = kept->query,
+        .http_version = "1.1",
+        .headers = kept->headers,
+        .header_count = kept->header_count,
+    };
+
+    subscribe(connection, &request, body, kept->config);
+    free_form(kept);
+}
+
+static const struct role_calls form_calls = {
+    .name = "form",
+    .body = on_form,
+    .destroy = destroy_form,
+};
+
+static void keep_header(struct form_request *kept,
+                        const struct handoff_request *request, const char *name)
+{
+    struct text value = request_header(request, name);
+    unsigned i = kept->header_count;
+
+    if (value.bytes == NULL)
+        return;
+    kept->values[i] = must_strdup(value.bytes);
+    kept->headers[i] = (struct handoff_header){name, kept->values[i]};
+    kept->header_count++;
+}
+
+static void wait_for_form(struct connection *connection,
+                          const struct handoff_request *request,
+                          const struct config *config)
+{
+    struct form_request *kept = must_calloc(1, sizeof *kept);
+
+    kept->config = config;
+    kept->raw_path = must_strdup(request->raw_path);
+    kept->query = must_strdup(request->query);
+    for (unsigned i = 0; i < KEPT_HEADERS; i++)
+        keep_header(kept, request, kept_names[i]);
+    connection_set_role(connection, &form_calls, kept);
+    connection_read_body(connection, FORM_MAX);
+}
+
+void subscribe_handle(const struct http_context *context,
+                      struct connection *connection,
+                      const struct handoff_request *request)
+{
+    if (strcmp(request->method, "POST") != 0)
+        subscribe(connection, request, text_of(""), context->config);
+    else if (request_header(request, "Content-Type").bytes != NULL &&
+             !request_accepts(request, "Content-Type",
+                              "application/x-www-form-urlencoded"))
+        connection_refuse(connection, 415, "unsupported_media_type",
+                          "a subscribe by POST takes "
+                          "application/x-www-form-urlencoded",
+                          text_of(""));
+    else
+        wait_for_form(connection, request, context->config);
+}
