@@ -39,6 +39,7 @@
     METRIC(nats_received,            "counter", "messages from NATS")                                \
     METRIC(nats_rejected,            "counter", "of these, refused")                                 \
     METRIC(nats_dropped,             "counter", "messages that the NATS library dropped")            \
+    METRIC(nats_answers_dropped,     "counter", "answers to NATS publishers that it was too slow to take")    \
     METRIC(nats_reconnects,          "counter", "times NATS was connected again")                    \
     METRIC(nats_connected,           "gauge",   "1 while connected to NATS")
 /* clang-format on */

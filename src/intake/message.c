@@ -1,0 +1,137 @@
+/* message.c -- a NATS message becomes an event.
+ *
+ * Everything that a stranger chose is checked here, in the order of what it
+ * costs: subject, size, headers, UTF-8, envelope. After it the event holds
+ * only what may be stored and sent to anybody.
+ *
+ * The type comes from the header Event-Type; without it, by the setting, out of
+ * a payload {"type":..,"data":..}. A message whose header names the type is
+ * taken as it is: its publisher has said what is data.
+ *
+ * A message without headers is the usual case and costs three look-ups in a
+ * table that is not there. Headers are cut at a NUL by the library; names are
+ * compared as they are written.
+ */
+#include "message.h"
+
+#include "subject.h"
+
+#define TIME_DIGITS_MAX 15 /* the year 33658 */
+
+/* What the headers say; views into the message. */
+struct headers {
+    bool has_type;
+    struct text type, key;
+    int64_t time_ms; /* 0: not said */
+};
+
+struct text message_data(const natsMsg *msg)
+{
+    const char *bytes = natsMsg_GetData(msg);
+    const int length = natsMsg_GetDataLength(msg);
+
+    return bytes != NULL && length > 0 ? (struct text){bytes, (size_t)length}
+                                       : (struct text){"", 0};
+}
+
+static bool find_header(natsMsg *msg, const char *name, struct text *value_out)
+{
+    const char *value = NULL;
+
+    if (natsMsgHeader_Get(msg, name, &value) != NATS_OK || value == NULL)
+        return false;
+    *value_out = text_of(value);
+    return true;
+}
+
+static bool parse_time(struct text digits, int64_t *time_ms_out)
+{
+    int64_t time_ms = 0;
+
+    if (digits.length == 0 || digits.length > TIME_DIGITS_MAX)
+        return false;
+    for (size_t i = 0; i < digits.length; i++) {
+        if (digits.bytes[i] < '0' || digits.bytes[i] > '9')
+            return false;
+        time_ms = time_ms * 10 + (digits.bytes[i] - '0');
+    }
+    *time_ms_out = time_ms;
+    return true;
+}
+
+static enum refusal read_headers(natsMsg *msg, struct headers *headers_out)
+{
+    struct headers headers = {false, {"", 0}, {"", 0}, 0};
+    struct text time;
+
+    headers.has_type = find_header(msg, "Event-Type", &headers.type);
+    if (find_header(msg, "Nats-Msg-Id", &headers.key) &&
+        headers.key.length > EVENT_KEY_MAX_BYTES)
+        return REFUSAL_BAD_KEY;
+    if (find_header(msg, "Event-Time", &time) &&
+        !parse_time(time, &headers.time_ms))
+        return REFUSAL_BAD_TIME;
+    *headers_out = headers;
+    return REFUSAL_NONE;
+}
+
+static enum refusal check_type(struct text type)
+{
+    if (!event_type_is_valid(type))
+        return REFUSAL_BAD_TYPE;
+    return event_type_is_reserved(type) ? REFUSAL_RESERVED_TYPE : REFUSAL_NONE;
+}
+
+/* Type and data as the payload says itself. */
+static enum refusal open_envelope(const struct message_rules *rules,
+                                  struct text payload,
+                                  struct envelope *envelope)
+{
+    const char *why;
+
+    if (envelope_parse(payload, rules->envelope, envelope, &why) != ST_OK)
+        return REFUSAL_BAD_ENVELOPE;
+    return check_type(envelope->type);
+}
+
+static enum refusal read_body(const struct message_rules *rules,
+                              const struct headers *headers,
+                              struct text payload, struct envelope *envelope)
+{
+    if (!utf8_is_valid(payload))
+        return REFUSAL_NOT_UTF8;
+    if (!headers->has_type)
+        return open_envelope(rules, payload, envelope);
+    envelope->type = headers->type;
+    envelope->data = payload;
+    return check_type(headers->type);
+}
+
+enum refusal message_to_event(const struct message_rules *rules, natsMsg *msg,
+                              struct event **event_out)
+{
+    const struct text payload = message_data(msg);
+    struct envelope envelope;
+    struct headers headers;
+    struct text channel;
+    enum refusal refusal;
+
+    if (subject_channel(rules->prefix, text_of(natsMsg_GetSubject(msg)),
+                        &channel) != ST_OK)
+        return REFUSAL_BAD_CHANNEL;
+    if (payload.length > rules->max_bytes)
+        return REFUSAL_TOO_BIG;
+    refusal = read_headers(msg, &headers);
+    if (refusal != REFUSAL_NONE)
+        return refusal;
+
+    buffer_init(&envelope.scratch);
+    refusal = read_body(rules, &headers, payload, &envelope);
+    if (refusal == REFUSAL_NONE) {
+        *event_out =
+            event_create(channel, envelope.type, envelope.data, headers.key);
+        (*event_out)->time_ms = headers.time_ms;
+    }
+    buffer_fini(&envelope.scratch);
+    return refusal;
+}

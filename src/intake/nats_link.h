@@ -1,0 +1,54 @@
+/* nats_link.h -- the connection to NATS and the one subscription.
+ *
+ * Connects for ever, also when no server is there at the start. "Ready" means
+ * that the server has answered after it got the subscription: what is published
+ * from then on comes here.
+ *
+ * Threads   open, unsubscribe, close: main. tick, publish, flush: the reply
+ *           thread, or main when that has ended. is_ready: any.
+ * Memory    Of its own. The message callback owns the message it is given.
+ * Units     Milliseconds.
+ * Errors    ST_BAD_INPUT a setting that the library refuses. ST_IO the library
+ *           could not publish.
+ */
+#ifndef TIDINGS_NATS_LINK_H
+#define TIDINGS_NATS_LINK_H
+
+#include <tidings/status.h>
+#include <tidings/text.h>
+
+#include <nats/nats.h>
+#include <stdbool.h>
+
+struct nats_link;
+
+struct nats_link_options {
+    const char *servers; /* comma separated */
+    const char *subject; /* subscribed */
+    natsMsgHandler on_message;
+    void *arg;
+};
+
+enum status nats_link_open(const struct nats_link_options *options,
+                           struct nats_link **link_out, char *why,
+                           size_t why_bytes) MUST_USE;
+
+bool nats_link_is_ready(const struct nats_link *link);
+
+/* Confirms the subscription after each connect, counts what was dropped; to be
+ * called every now and then. May wait for the network. */
+void nats_link_tick(struct nats_link *link);
+
+enum status nats_link_publish(struct nats_link *link, const char *subject,
+                              struct text data) MUST_USE;
+
+/* Waits until the server has everything that was published, if it is there. */
+void nats_link_flush(struct nats_link *link);
+
+/* No more messages: those that the library has are given to the callback first.
+ * After it the callback does not run and will not. */
+void nats_link_unsubscribe(struct nats_link *link);
+
+void nats_link_close(struct nats_link **link);
+
+#endif
