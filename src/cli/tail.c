@@ -1,10 +1,9 @@
 /* tail.c -- `tidings tail`: a subscriber in the terminal, as good as a browser.
  *
- * It follows the stream of Server-Sent Events. When the stream breaks off it
- * waits as long as the server said (`retry:`) and asks for what came after the
- * last id it printed. Before there is one, the position in the answer's head is
- * used: so "from now on" stays the moment of the first connection, and a break
- * right after it loses nothing.
+ * When the stream breaks off it waits as long as the server said (`retry:`) and
+ * asks for what came after the last id it printed. Before there is one, the
+ * position in the answer's head is used: so "from now on" stays the moment of
+ * the first connection, and a break right after it loses nothing.
  *
  * A stream that says nothing for a minute is taken for dead; a living server
  * sends a keep-alive long before.
@@ -21,7 +20,7 @@
 #include "command.h"
 #include "http_client.h"
 #include "options.h"
-#include "sse_reader.h"
+#include "tail_stream.h"
 
 #define SILENCE_MS       60000
 #define RETRY_DEFAULT_MS 3000
@@ -35,7 +34,7 @@ struct tail {
     unsigned long wanted, printed; /* events; wanted 0: no end */
 
     struct http_client *client;
-    struct sse_reader reader;
+    struct tail_stream stream;
     struct buffer line; /* being printed */
     bool was_connected;
     bool is_over; /* printed all that was wanted, or nobody reads us */
@@ -64,13 +63,20 @@ static void append_shown(struct buffer *out, struct text text)
     }
 }
 
-static void append_line(struct buffer *out, const struct sse_message *message)
+static void append_column(struct buffer *out, struct text text)
 {
-    append_shown(out, message->id.length > 0 ? message->id : text_of("-"));
+    append_shown(out, text.length > 0 ? text : text_of("-"));
     buffer_append_char(out, ' ');
-    append_shown(out, message->type.length > 0 ? message->type : text_of("-"));
-    buffer_append_char(out, ' ');
-    append_shown(out, message->data);
+}
+
+static void append_line(const struct tail *tail, struct buffer *out,
+                        const struct tail_event *event)
+{
+    append_column(out, event->id);
+    if (tail->stream.by_lines)
+        append_column(out, event->channel);
+    append_column(out, event->type);
+    append_shown(out, event->data);
 }
 
 static bool is_number(struct text text)
@@ -81,28 +87,23 @@ static bool is_number(struct text text)
     return text.length > 0;
 }
 
-/* The channel is said when it can only be one: the stream does not tell it. */
-static void append_json(const struct tail *tail, struct buffer *out,
-                        const struct sse_message *message)
+static void append_json(struct buffer *out, const struct tail_event *event)
 {
     buffer_append_string(out, "{\"id\":");
-    if (is_number(message->id))
-        buffer_append_text(out, message->id);
+    if (is_number(event->id))
+        buffer_append_text(out, event->id);
     else
-        json_append_string(out, message->id);
-    if (tail->selector_count == 1 &&
-        !selector_is_pattern(text_of(tail->selectors[0]))) {
-        buffer_append_string(out, ",\"channel\":");
-        json_append_string(out, text_of(tail->selectors[0]));
-    }
+        json_append_string(out, event->id);
+    buffer_append_string(out, ",\"channel\":");
+    json_append_string(out, event->channel);
     buffer_append_string(out, ",\"type\":");
-    json_append_string(out, message->type);
+    json_append_string(out, event->type);
     buffer_append_string(out, ",\"data\":");
-    json_append_data(out, message->data);
+    buffer_append_text(out, event->data_json);
     buffer_append_char(out, '}');
 }
 
-static void on_message(void *arg, const struct sse_message *message)
+static void on_event(void *arg, const struct tail_event *event)
 {
     struct tail *tail = arg;
 
@@ -110,9 +111,9 @@ static void on_message(void *arg, const struct sse_message *message)
         return;
     tail->line.length = 0;
     if (tail->as_json)
-        append_json(tail, &tail->line, message);
+        append_json(&tail->line, event);
     else
-        append_line(&tail->line, message);
+        append_line(tail, &tail->line, event);
     buffer_append_char(&tail->line, '\n');
     if (fwrite(tail->line.bytes, 1, tail->line.length, stdout) !=
         tail->line.length)
@@ -127,12 +128,15 @@ static void on_message(void *arg, const struct sse_message *message)
 
 static void append_target(const struct tail *tail, struct buffer *target)
 {
-    buffer_append_string(target, "/events?flavor=eventsource");
+    buffer_append_string(target, tail->stream.by_lines
+                                     ? "/events?flavor=lines&xhr=1&envelope=1"
+                                     : "/events?flavor=eventsource");
     for (int i = 0; i < tail->selector_count; i++) {
         buffer_append_string(target, "&channel=");
         url_append_escaped(target, text_of(tail->selectors[i]));
     }
-    if (tail->reader.id.length == 0 && tail->after != NULL) {
+    if (tail_stream_position(&tail->stream).length == 0 &&
+        tail->after != NULL) {
         buffer_append_string(target, "&last_event_id=");
         url_append_escaped(target, text_of(tail->after));
     }
@@ -140,8 +144,10 @@ static void append_target(const struct tail *tail, struct buffer *target)
 
 static enum status connect_stream(struct tail *tail, unsigned *http_status_out)
 {
-    struct http_field fields[] = {{"Accept", "text/event-stream"},
-                                  {"Last-Event-ID", NULL}};
+    struct http_field fields[2] = {{"Accept", tail->stream.by_lines
+                                                  ? "application/x-ndjson"
+                                                  : "text/event-stream"},
+                                   {"Last-Event-ID", NULL}};
     struct http_call call = {"GET", {NULL, 0}, fields, 1, {NULL, 0}};
     struct buffer target, position;
     enum status st;
@@ -150,8 +156,8 @@ static enum status connect_stream(struct tail *tail, unsigned *http_status_out)
     buffer_init(&position);
     append_target(tail, &target);
     call.target = buffer_text(&target);
-    if (tail->reader.id.length > 0) {
-        buffer_append_text(&position, buffer_text(&tail->reader.id));
+    buffer_append_text(&position, tail_stream_position(&tail->stream));
+    if (position.length > 0) {
         buffer_append_char(&position, '\0');
         fields[1].value = position.bytes;
         call.field_count = 2;
@@ -160,16 +166,6 @@ static enum status connect_stream(struct tail *tail, unsigned *http_status_out)
     buffer_fini(&position);
     buffer_fini(&target);
     return st;
-}
-
-static void take_position(struct tail *tail)
-{
-    const struct text position =
-        http_client_field(tail->client, "Last-Event-ID");
-
-    if (tail->reader.id.length == 0)
-        buffer_append_text(&tail->reader.id, position);
-    sse_reader_restart(&tail->reader);
 }
 
 /* Until it breaks or all that was wanted is printed. */
@@ -183,27 +179,26 @@ static void read_stream(struct tail *tail)
         bytes.length = 0;
         st = http_client_read(tail->client, &bytes, SILENCE_MS);
         if (st == ST_OK)
-            st = sse_reader_feed(&tail->reader, buffer_text(&bytes), on_message,
-                                 tail);
+            st = tail_stream_feed(&tail->stream, buffer_text(&bytes));
         if (fflush(stdout) != 0)
             tail->is_over = true;
     }
     buffer_fini(&bytes);
     if (st == ST_TIMEOUT)
         (void)cli_fail(0, "nothing was heard for %d s", SILENCE_MS / 1000);
+    else if (st == ST_CORRUPT || st == ST_TOO_BIG)
+        (void)cli_fail(0, "the stream is not understood");
 }
 
-static int refused(struct tail *tail, unsigned http_status)
+static void say_refused(struct tail *tail, unsigned http_status)
 {
     struct buffer answer;
 
     buffer_init(&answer);
     if (http_client_read_all(tail->client, &answer) != ST_OK)
         answer.length = 0;
-    (void)cli_refused(http_status,
-                      answer.length > 0 ? buffer_text(&answer) : text_of(""));
+    (void)cli_refused(http_status, buffer_text(&answer));
     buffer_fini(&answer);
-    return EXIT_FAILED;
 }
 
 /* True: try again after a pause. */
@@ -217,11 +212,12 @@ static bool follow_once(struct tail *tail, int *exit_code_out)
         return tail->was_connected;
     }
     if (http_status != HTTP_OK) {
-        (void)refused(tail, http_status);
+        say_refused(tail, http_status);
         return tail->was_connected && http_status >= 500;
     }
     tail->was_connected = true;
-    take_position(tail);
+    tail_stream_restart(&tail->stream,
+                        http_client_field(tail->client, "Last-Event-ID"));
     read_stream(tail);
     *exit_code_out = EXIT_DONE;
     return !tail->is_over;
@@ -232,12 +228,11 @@ static int follow(struct tail *tail)
     int exit_code;
 
     while (follow_once(tail, &exit_code)) {
-        const unsigned retry_ms = tail->reader.retry_ms > 0
-                                      ? tail->reader.retry_ms
-                                      : RETRY_DEFAULT_MS;
+        const unsigned wish_ms = tail_stream_retry_ms(&tail->stream);
+        const unsigned retry_ms = wish_ms > 0 ? wish_ms : RETRY_DEFAULT_MS;
 
-        (void)cli_fail(0, "the stream has ended; again in %u.%u s",
-                       retry_ms / 1000, retry_ms % 1000 / 100);
+        (void)cli_fail(0, "no stream now; again in %u.%u s", retry_ms / 1000,
+                       retry_ms % 1000 / 100);
         uv_sleep(retry_ms);
     }
     return exit_code;
@@ -248,6 +243,9 @@ static int follow(struct tail *tail)
 
 static int run(struct tail *tail)
 {
+    const struct text first = text_of(tail->selectors[0]);
+    const bool is_one =
+        tail->selector_count == 1 && !selector_is_pattern(first);
     int exit_code;
 
     for (int i = 0; i < tail->selector_count; i++)
@@ -261,11 +259,12 @@ static int run(struct tail *tail)
         return cli_fail(EXIT_USAGE, "--url: \"%.80s\" is not http://host:port",
                         tail->url);
     platform_ignore_sigpipe();
-    sse_reader_init(&tail->reader);
+    tail_stream_init(&tail->stream, is_one ? first : text_of(""), on_event,
+                     tail);
     buffer_init(&tail->line);
     exit_code = follow(tail);
     buffer_fini(&tail->line);
-    sse_reader_fini(&tail->reader);
+    tail_stream_fini(&tail->stream);
     http_client_destroy(&tail->client);
     return exit_code;
 }
@@ -283,9 +282,8 @@ int cli_tail(int argc, char **argv)
     const struct options options = {
         "tidings tail CHANNEL...",
         "Follows channels, or patterns such as 'orders.>', and prints a line "
-        "for each\nevent: id, type (or -), data. A break is bridged: nothing "
-        "is "
-        "left out or\nprinted twice.\n",
+        "for each\nevent: id, channel (if there can be several), type (or -), "
+        "data. A break is\nbridged: nothing is left out or printed twice.\n",
         rows, sizeof rows / sizeof rows[0]};
     int exit_code;
 

@@ -14,6 +14,7 @@
 #include "cli/json_tokens.h"
 #include "cli/options.h"
 #include "cli/sse_reader.h"
+#include "cli/tail_stream.h"
 
 #define COUNT_OF(rows) (sizeof(rows) / sizeof(rows)[0])
 
@@ -109,6 +110,79 @@ static void test_a_new_connection_forgets_what_was_unfinished(void **state)
     assert_string_equal(seen.bytes, "|x|1;|y|1;");
     buffer_fini(&seen);
     sse_reader_fini(&reader);
+}
+
+/* ---- tail_stream --------------------------------------------------------- */
+
+static const char lines[] =
+    "\n{\"id\":7,\"channel_id\":\"a.b\",\"ts\":\"x\",\"data\":{\"type\":"
+    "\"t\\u00e9\",\"data\":{\"n\":1}}}\n"
+    "{\"action\":\"keep-alive\",\"timestamp\":\"x\"}\n"
+    "{\"id\":9,\"channel_id\":\"c\",\"ts\":\"x\",\"data\":{\"type\":\"\","
+    "\"data\":\"a\\nb\"}}\n"
+    "{\"id\":10,\"channel_id\":\"c\",\"ts\":\"x\",\"data\":{\"type\":\"\"";
+
+static void on_tail_event(void *arg, const struct tail_event *event)
+{
+    buffer_printf(arg, "%.*s|%.*s|%.*s|%.*s|%.*s;", TEXT_ARGS(event->id),
+                  TEXT_ARGS(event->channel), TEXT_ARGS(event->type),
+                  TEXT_ARGS(event->data), TEXT_ARGS(event->data_json));
+}
+
+static void test_lines_tell_the_channel_too(void **state)
+{
+    (void)state;
+    for (size_t cut = 0; cut < sizeof lines; cut++) {
+        struct tail_stream stream;
+        struct buffer seen;
+
+        buffer_init(&seen);
+        tail_stream_init(&stream, text_of(""), on_tail_event, &seen);
+        tail_stream_restart(&stream, text_of("5"));
+        assert_true(text_is(tail_stream_position(&stream), "5"));
+        assert_int_equal(tail_stream_feed(&stream, (struct text){lines, cut}),
+                         ST_OK);
+        assert_int_equal(
+            tail_stream_feed(&stream, rest_of(text_of(lines), cut)), ST_OK);
+        buffer_append_char(&seen, '\0');
+        assert_string_equal(seen.bytes, "7|a.b|t\xc3\xa9|{\"n\":1}|{\"n\":1};"
+                                        "9|c||a\nb|\"a\\nb\";");
+        tail_stream_restart(&stream, text_of("99"));
+        assert_true(text_is(tail_stream_position(&stream), "9"));
+        tail_stream_fini(&stream);
+        buffer_fini(&seen);
+    }
+}
+
+static void test_a_line_that_is_no_event_ends_the_stream(void **state)
+{
+    struct tail_stream stream;
+    struct buffer seen;
+
+    (void)state;
+    buffer_init(&seen);
+    tail_stream_init(&stream, text_of(""), on_tail_event, &seen);
+    assert_int_equal(tail_stream_feed(&stream, text_of("{\n")), ST_CORRUPT);
+    assert_int_equal(seen.length, 0);
+    tail_stream_fini(&stream);
+    buffer_fini(&seen);
+}
+
+static void test_of_one_channel_the_name_is_known(void **state)
+{
+    struct tail_stream stream;
+    struct buffer seen;
+
+    (void)state;
+    buffer_init(&seen);
+    tail_stream_init(&stream, text_of("news"), on_tail_event, &seen);
+    assert_int_equal(
+        tail_stream_feed(&stream, text_of("data: {\"a\":1}\nid: 3\n\n")),
+        ST_OK);
+    buffer_append_char(&seen, '\0');
+    assert_string_equal(seen.bytes, "3|news||{\"a\":1}|{\"a\":1};");
+    tail_stream_fini(&stream);
+    buffer_fini(&seen);
 }
 
 /* ---- json_tokens --------------------------------------------------------- */
@@ -290,6 +364,9 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_a_stream_reads_the_same_wherever_it_is_cut),
         cmocka_unit_test(test_a_new_connection_forgets_what_was_unfinished),
+        cmocka_unit_test(test_lines_tell_the_channel_too),
+        cmocka_unit_test(test_a_line_that_is_no_event_ends_the_stream),
+        cmocka_unit_test(test_of_one_channel_the_name_is_known),
         cmocka_unit_test(test_members_and_elements_are_found),
         cmocka_unit_test(test_what_is_no_json_is_refused),
         cmocka_unit_test(test_words_and_flags_stand_in_any_order),
