@@ -1,0 +1,296 @@
+/* draft.c -- one LMDB transaction, from its begin to its commit.
+ *
+ * An event costs one append at the end of `events`: LMDB reserves the room in
+ * the page and the record is encoded there. A channel that has no row yet gets
+ * one in the same transaction, since a record names its channel by number only.
+ *
+ * A publish goes in whole or not at all. What can refuse it (the limit of
+ * channels) is asked for all its events before the first is written; what can
+ * fail later (no room) gives up the whole transaction.
+ *
+ * Time: the publisher's wish counts if it is not older than the newest event
+ * and at most a second ahead, else it is now; and it never decreases, so that a
+ * search by time can halve the ids.
+ *
+ * Any failure but want of room means that LMDB or the disk cannot be trusted
+ * any more. The process says so and ends without an answer to anybody: whoever
+ * asked does not know whether it was written, asks again with the same key, and
+ * gets the right answer from what is really stored.
+ */
+#include "draft.h"
+
+#include "base/seeded_bug.h"
+#include "publish.h"
+#include "record.h"
+
+#include <tidings/check.h>
+#include <tidings/logger.h>
+
+#include <stdlib.h>
+
+#define DRAFT_BYTES_MAX  (16u << 20)
+#define WISH_AHEAD_MS    1000
+#define EXIT_IO          74 /* EX_IOERR of sysexits.h */
+#define CHAIN_CUT_EVERY  7  /* seeded bug */
+#define IDLE_ROWS        8192
+#define BUSY_ROWS        1024
+#define DEDUP_TRIM_LEAST 256
+
+_Noreturn static void die(const char *what, enum status st)
+{
+    LOG_LINE(LOG_ERROR, "journal",
+             "the journal cannot be written; what was not answered may or may "
+             "not be stored",
+             LOG_STR("doing", what), LOG_STR("why", status_text(st)));
+    _Exit(EXIT_IO);
+}
+
+/* Want of room is passed on; anything else is the end. */
+static enum status survive(const char *what, enum status st)
+{
+    if (st != ST_OK && st != ST_NO_SPACE)
+        die(what, st);
+    return st;
+}
+
+void draft_begin(struct journal *journal)
+{
+    struct draft *draft = &journal->draft;
+    enum status st = from_lmdb(
+        mdb_txn_begin(journal->environment.env, NULL, 0, &draft->txn));
+
+    if (st == ST_OK)
+        st = from_lmdb(mdb_cursor_open(draft->txn, journal->environment.events,
+                                       &draft->cursor));
+    if (st != ST_OK)
+        die("beginning a transaction", st);
+    draft->oldest = NULL;
+    draft->tail = &draft->oldest;
+    draft->count = 0;
+    draft->duplicates = 0;
+    draft->bytes = 0;
+    draft->now_ms = clock_wall_ms(journal->options.clock);
+    ledger_begin(&journal->ledger);
+}
+
+bool draft_has_room(const struct journal *journal,
+                    const struct publish *publish)
+{
+    const struct draft *draft = &journal->draft;
+
+    return draft->oldest == NULL ||
+           (draft->count + publish->count <=
+                journal->options.commit_events_max &&
+            draft->bytes + publish->link.bytes <= DRAFT_BYTES_MAX);
+}
+
+/* ---- one event ----------------------------------------------------------- */
+
+static enum status find_channel(struct journal *journal, struct event *event)
+{
+    const struct text name = event_channel(event);
+
+    event->channel = registry_find(journal->registry, name);
+    if (event->channel != NULL)
+        return ST_OK;
+    if (name.length == 0)
+        return ST_BAD_INPUT;
+    return registry_intern(journal->registry, name, 0, &event->channel);
+}
+
+static enum status find_channels(struct journal *journal,
+                                 struct publish *publish)
+{
+    for (unsigned i = 0; i < publish->count; i++) {
+        const enum status st = find_channel(journal, publish->events[i]);
+
+        if (st != ST_OK)
+            return st;
+    }
+    return ST_OK;
+}
+
+static int64_t time_of(const struct journal *journal, int64_t wish_ms)
+{
+    const int64_t last_ms = journal->ledger.totals.last_ms;
+    int64_t time_ms = journal->draft.now_ms;
+
+    if (wish_ms >= last_ms && wish_ms > 0 && wish_ms <= time_ms + WISH_AHEAD_MS)
+        time_ms = wish_ms;
+    return time_ms > last_ms ? time_ms : last_ms;
+}
+
+static enum status put_record(struct journal *journal,
+                              const struct event *event)
+{
+    const struct record record = {event->channel->number, event->previous_id,
+                                  event->time_ms, event_type(event),
+                                  event_data(event)};
+    uint64_t id = event->id;
+    MDB_val key = {sizeof id, &id};
+    MDB_val value = {record_bytes(event->type_bytes, event->data_bytes), NULL};
+    const enum status st = from_lmdb(mdb_cursor_put(
+        journal->draft.cursor, &key, &value, MDB_APPEND | MDB_RESERVE));
+
+    if (st == ST_OK)
+        record_encode(value.mv_data, id, &record);
+    return st;
+}
+
+static uint64_t next_id(const struct journal *journal)
+{
+    const uint64_t last_id = journal->ledger.totals.last_id;
+
+    return last_id == 0 ? journal->first_id : last_id + 1;
+}
+
+static enum status put_new(struct journal *journal, struct event *event)
+{
+    struct ledger *ledger = &journal->ledger;
+    struct ledger_channel *channel = ledger_channel(ledger, event->channel);
+    const size_t bytes = record_bytes(event->type_bytes, event->data_bytes);
+    enum status st = ST_OK;
+
+    event->id = next_id(journal);
+    event->previous_id = channel->figures.last_id;
+    if (seeded_bug("chain-cut") && event->id % CHAIN_CUT_EVERY == 0)
+        event->previous_id = 0;
+    event->time_ms = time_of(journal, event->time_ms);
+
+    if (!channel->is_stored)
+        st = checkpoint_put_row(&journal->environment, ledger,
+                                journal->draft.txn, channel);
+    if (st == ST_OK)
+        st = put_record(journal, event);
+    if (st == ST_OK)
+        ledger_add(ledger, channel, event->id, event->time_ms,
+                   record_stored_bytes(bytes));
+    return st;
+}
+
+static void list_event(struct draft *draft, struct event *event)
+{
+    if (draft->count == draft->room) {
+        draft->room = draft->room * 2 + 64;
+        draft->events = must_realloc((void *)draft->events,
+                                     draft->room * sizeof(draft->events[0]));
+    }
+    draft->events[draft->count++] = event;
+}
+
+static enum status put_event(struct journal *journal, struct event *event)
+{
+    struct draft *draft = &journal->draft;
+    struct dedup_key key;
+    const bool has_key = dedup_key_of(&journal->dedup, event, &key);
+    enum status st = ST_NOT_FOUND;
+
+    event->is_duplicate = 0;
+    if (has_key)
+        st = dedup_find(&journal->dedup, draft->txn, &key, draft->now_ms,
+                        &event->id);
+    if (st == ST_OK) {
+        event->is_duplicate = 1;
+        draft->duplicates += 1;
+        return ST_OK;
+    }
+    if (st != ST_NOT_FOUND)
+        return st;
+    st = put_new(journal, event);
+    if (st == ST_OK && has_key)
+        st = dedup_put(&journal->dedup, draft->txn, &key, event->id,
+                       draft->now_ms);
+    if (st == ST_OK)
+        list_event(draft, event);
+    return st;
+}
+
+enum status draft_put(struct journal *journal, struct publish *publish)
+{
+    struct draft *draft = &journal->draft;
+    enum status st = find_channels(journal, publish);
+
+    if (st != ST_OK)
+        return st;
+    publish->link.next = NULL;
+    *draft->tail = &publish->link;
+    draft->tail = &publish->link.next;
+    draft->bytes += publish->link.bytes;
+    for (unsigned i = 0; i < publish->count && st == ST_OK; i++)
+        st = put_event(journal, publish->events[i]);
+    return survive("writing an event", st);
+}
+
+/* ---- chores -------------------------------------------------------------- */
+
+static struct retention_budget sweep_budget(const struct draft *draft,
+                                            bool is_idle)
+{
+    if (is_idle)
+        return (struct retention_budget){.visits = 65536, .deletes = 4096};
+    return (struct retention_budget){.visits = 8192 + 4 * draft->count,
+                                     .deletes = 1024 + 2 * draft->count};
+}
+
+static void note_changes(struct journal *journal, int64_t now_ms)
+{
+    const unsigned count = ledger_touched_count(&journal->ledger);
+
+    for (unsigned i = 0; i < count; i++)
+        checkpoint_note(&journal->checkpoint,
+                        ledger_touched(&journal->ledger, i), now_ms);
+}
+
+enum status draft_chores(struct journal *journal, bool is_idle)
+{
+    struct draft *draft = &journal->draft;
+    const int64_t now_ms = clock_monotonic_ms(journal->options.clock);
+    enum status st = ST_OK;
+
+    if (retention_due_in(&journal->retention, &journal->ledger, draft->now_ms,
+                         now_ms) == 0)
+        st = retention_slice(&journal->retention, &journal->environment,
+                             &journal->ledger, draft->txn, draft->now_ms,
+                             now_ms, sweep_budget(draft, is_idle));
+    if (st == ST_OK)
+        st = dedup_trim(&journal->dedup, draft->txn, draft->now_ms,
+                        DEDUP_TRIM_LEAST + 2 * draft->count);
+    note_changes(journal, now_ms);
+    if (st == ST_OK && checkpoint_due_in(&journal->checkpoint, &journal->ledger,
+                                         now_ms) == 0) {
+        if (journal->checkpoint.left == 0)
+            checkpoint_start(&journal->checkpoint, &journal->ledger);
+        st = checkpoint_slice(&journal->checkpoint, &journal->environment,
+                              &journal->ledger, draft->txn,
+                              is_idle ? IDLE_ROWS : BUSY_ROWS);
+    }
+    return survive("doing the chores", st);
+}
+
+/* ---- the end ------------------------------------------------------------- */
+
+void draft_abort(struct journal *journal)
+{
+    struct draft *draft = &journal->draft;
+
+    if (draft->txn != NULL) {
+        mdb_cursor_close(draft->cursor);
+        mdb_txn_abort(draft->txn);
+    }
+    draft->txn = NULL;
+    ledger_undo(&journal->ledger);
+    checkpoint_undo(&journal->checkpoint, &journal->ledger);
+    retention_undo(&journal->retention);
+    dedup_undo(&journal->dedup);
+}
+
+enum status draft_commit(struct journal *journal)
+{
+    struct draft *draft = &journal->draft;
+    enum status st;
+
+    mdb_cursor_close(draft->cursor);
+    st = from_lmdb(mdb_txn_commit(draft->txn));
+    draft->txn = NULL; /* commit frees it whatever it returns */
+    return survive("committing", st);
+}

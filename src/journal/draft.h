@@ -1,0 +1,31 @@
+/* draft.h -- the transaction being filled: events, and the chores beside them.
+ *
+ * Life: draft_begin, draft_put for each publish, draft_chores, then
+ * draft_commit; or at any point draft_abort, after which nothing of it has
+ * happened.
+ *
+ * Threads   The journal's.
+ * Memory    Publishes put in are linked in the draft until it ends; then the
+ *           writer answers them. Their events are lent.
+ * Units     Events, bytes of type and data, wall milliseconds.
+ * Errors    ST_NO_SPACE: abort. ST_FULL, ST_BAD_INPUT: this publish is refused
+ *           and nothing of it was put in. All else from LMDB ends the process.
+ */
+#ifndef JOURNAL_DRAFT_H
+#define JOURNAL_DRAFT_H
+
+#include "journal_state.h"
+
+void draft_begin(struct journal *journal);
+bool draft_has_room(const struct journal *journal,
+                    const struct publish *publish);
+enum status draft_put(struct journal *journal,
+                      struct publish *publish) MUST_USE;
+
+/* Retention, forgotten keys, rows: a slice of each that is due. */
+enum status draft_chores(struct journal *journal, bool is_idle) MUST_USE;
+
+enum status draft_commit(struct journal *journal) MUST_USE;
+void draft_abort(struct journal *journal);
+
+#endif

@@ -1,0 +1,200 @@
+/* journal.c -- opening, starting, stopping; and what others may ask.
+ *
+ * A new journal gets its first id from the clock, unix seconds << 20: a journal
+ * that was wiped or restored from nothing goes on above any id that clients may
+ * still hold, as long as it took fewer than a million events a second. The
+ * first id is stored and never changes.
+ *
+ * Stop closes the mailbox; the thread still commits and answers what is inside,
+ * writes the rows that are behind, and ends.
+ */
+#include "journal_state.h"
+#include "publish.h"
+#include "recovery.h"
+#include "writer.h"
+
+#include <tidings/check.h>
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#define MAP_BYTES_DEFAULT (UINT64_C(64) << 30)
+#define FORMAT_VERSION    1
+#define ID_SHIFT          20
+#define MS_PER_S          1000
+
+/* Reads or writes what a journal knows about itself. */
+static enum status load_identity(struct journal *journal, MDB_txn *txn,
+                                 char *why, size_t why_bytes)
+{
+    const struct environment *environment = &journal->environment;
+    uint64_t version;
+    enum status st = environment_number(environment, txn, "version", &version);
+
+    if (st == ST_OK && version != FORMAT_VERSION) {
+        snprintf(why, why_bytes, "the journal was written by another version");
+        return ST_CORRUPT;
+    }
+    if (st == ST_OK)
+        return environment_number(environment, txn, "first_id",
+                                  &journal->first_id);
+    if (st != ST_NOT_FOUND || environment->is_read_only)
+        return st;
+
+    journal->first_id = journal->options.first_id;
+    if (journal->first_id == 0)
+        journal->first_id =
+            (uint64_t)(clock_wall_ms(journal->options.clock) / MS_PER_S)
+            << ID_SHIFT;
+    st = environment_put_number(environment, txn, "version", FORMAT_VERSION);
+    if (st == ST_OK)
+        st = environment_put_number(environment, txn, "first_id",
+                                    journal->first_id);
+    return st;
+}
+
+static enum status load(struct journal *journal, char *why, size_t why_bytes)
+{
+    const bool is_read_only = journal->environment.is_read_only;
+    MDB_txn *txn;
+    enum status st = from_lmdb(mdb_txn_begin(
+        journal->environment.env, NULL, is_read_only ? MDB_RDONLY : 0, &txn));
+
+    if (st != ST_OK)
+        return st;
+    st = load_identity(journal, txn, why, why_bytes);
+    if (st == ST_OK)
+        st = recovery_load(journal, txn, why, why_bytes);
+    if (st != ST_OK) {
+        mdb_txn_abort(txn);
+        return st;
+    }
+    return from_lmdb(mdb_txn_commit(txn));
+}
+
+enum status journal_open(const struct journal_options *options,
+                         struct journal **journal_out, char *why,
+                         size_t why_bytes)
+{
+    struct journal *journal = must_calloc(1, sizeof *journal);
+    const size_t map_bytes =
+        options->map_bytes > 0 ? options->map_bytes : MAP_BYTES_DEFAULT;
+    enum status st;
+
+    CHECK(options->clock != NULL && options->commit_events_max > 0);
+    snprintf(why, why_bytes, "%s", "");
+    journal->options = *options;
+    journal->options.directory = NULL; /* the caller's memory */
+    journal->registry = registry_create(options->channels_max);
+    writer_init(journal);
+    mailbox_init(&journal->mailbox, "journal", options->mailbox_count,
+                 options->mailbox_bytes, NULL, NULL);
+    atomic_store(&journal->figures.can_commit, true);
+
+    st = environment_open(&journal->environment, options->directory, map_bytes,
+                          options->is_read_only, why, why_bytes);
+    if (st == ST_OK)
+        st = load(journal, why, why_bytes);
+    if (st != ST_OK) {
+        if (why_bytes > 0 && why[0] == '\0')
+            snprintf(why, why_bytes, "cannot read the journal in %s: %s",
+                     options->directory, status_text(st));
+        journal_close(&journal);
+        return st;
+    }
+    *journal_out = journal;
+    return ST_OK;
+}
+
+void journal_add_listener(struct journal *journal, journal_listener_fn *listen,
+                          void *arg)
+{
+    CHECK(!journal->is_started);
+    journal->listeners =
+        must_realloc(journal->listeners, (journal->listener_count + 1) *
+                                             sizeof journal->listeners[0]);
+    journal->listeners[journal->listener_count++] =
+        (struct listener){listen, arg};
+}
+
+void journal_start(struct journal *journal)
+{
+    CHECK(!journal->environment.is_read_only && !journal->is_started);
+    journal->is_started = true;
+    CHECK(uv_thread_create(&journal->thread, writer_run, journal) == 0);
+}
+
+void journal_stop(struct journal *journal)
+{
+    if (!journal->is_started)
+        return;
+    atomic_store(&journal->is_stopping, true);
+    mailbox_close(&journal->mailbox);
+    CHECK(uv_thread_join(&journal->thread) == 0);
+    journal->is_started = false;
+}
+
+/* What was posted and never looked at: only if the thread was never started. */
+static void refuse_rest(struct journal *journal)
+{
+    struct msg *msg = mailbox_take(&journal->mailbox);
+
+    while (msg != NULL) {
+        struct msg *next = msg->next;
+
+        publish_answer(publish_of(msg), ST_CLOSED);
+        msg = next;
+    }
+}
+
+void journal_close(struct journal **journal)
+{
+    struct journal *mine = *journal;
+
+    *journal = NULL;
+    if (mine == NULL)
+        return;
+    CHECK(!mine->is_started);
+    refuse_rest(mine);
+    mailbox_fini(&mine->mailbox);
+    writer_fini(mine);
+    environment_close(&mine->environment);
+    registry_destroy(&mine->registry);
+    free(mine->listeners);
+    free(mine);
+}
+
+/* ---- questions ----------------------------------------------------------- */
+
+struct registry *journal_registry(struct journal *journal)
+{
+    return journal->registry;
+}
+
+uint64_t journal_last_id(const struct journal *journal)
+{
+    return atomic_load_explicit(&journal->last_id, memory_order_acquire);
+}
+
+uint64_t journal_first_id(const struct journal *journal)
+{
+    return journal->first_id;
+}
+
+void journal_figures(struct journal *journal, struct journal_figures *out)
+{
+    *out = (struct journal_figures){
+        .commits = atomic_load(&journal->figures.commits),
+        .events = atomic_load(&journal->figures.events),
+        .duplicates = atomic_load(&journal->figures.duplicates),
+        .trimmed = atomic_load(&journal->figures.trimmed),
+        .no_space = atomic_load(&journal->figures.no_space),
+        .stored_bytes = atomic_load(&journal->figures.stored_bytes),
+        .commit_us_total = atomic_load(&journal->figures.commit_us_total),
+        .oldest_id = atomic_load(&journal->figures.oldest_id),
+        .last_id = journal_last_id(journal),
+        .mailbox_count = mailbox_count(&journal->mailbox),
+        .mailbox_refused = mailbox_refused(&journal->mailbox),
+        .can_commit = atomic_load(&journal->figures.can_commit),
+    };
+}

@@ -1,0 +1,70 @@
+/* journal_state.h -- what struct journal is made of, for the journal's own
+ * files.
+ *
+ * Threads   As grouped below.
+ * Memory    One struct, made by journal_open, freed by journal_close.
+ * Units     Ids; wall milliseconds; bytes.
+ * Errors    None.
+ */
+#ifndef JOURNAL_STATE_H
+#define JOURNAL_STATE_H
+
+#include "checkpoint.h"
+#include "dedup.h"
+#include "environment.h"
+#include "ledger.h"
+#include "retention.h"
+
+#include <tidings/journal.h>
+
+struct listener {
+    journal_listener_fn *listen;
+    void *arg;
+};
+
+/* The transaction being filled. */
+struct draft {
+    MDB_txn *txn;
+    MDB_cursor *cursor;         /* on events, at the end */
+    struct msg *oldest, **tail; /* the publishes, to be answered */
+    struct event **events;      /* lent: the publishes hold them */
+    unsigned count, room;
+    unsigned duplicates;
+    size_t bytes;
+    int64_t now_ms; /* wall */
+};
+
+struct journal {
+    struct journal_options options; /* fixed at open; directory is not kept */
+    struct environment environment; /* fixed at open */
+    struct registry *registry;      /* has its own rules */
+    uint64_t first_id;              /* fixed at open */
+    struct mailbox mailbox;
+
+    uv_thread_t thread; /* main only */
+    bool is_started;    /* main only */
+
+    struct listener *listeners; /* fixed at start */
+    unsigned listener_count;
+
+    atomic_bool is_stopping; /* main to the journal's thread */
+
+    /* Written by the journal's thread, read by all. */
+    _Atomic uint64_t last_id;
+    struct {
+        _Atomic uint64_t commits, events, duplicates, trimmed, no_space;
+        _Atomic uint64_t stored_bytes, commit_us_total, oldest_id;
+        atomic_bool can_commit;
+    } figures;
+
+    /* The journal's thread only (and main, while it does not run). */
+    struct ledger ledger;
+    struct checkpoint checkpoint;
+    struct retention retention;
+    struct dedup dedup;
+    struct draft draft;
+    int64_t probe_ms;     /* monotonic: next try after a full disk */
+    size_t refused_bytes; /* of the transaction that found it full */
+};
+
+#endif

@@ -1,0 +1,337 @@
+/* writer.c -- the loop of the journal's thread.
+ *
+ *   wait for publishes, or for the next chore
+ *   take all that wait
+ *   for each transaction's worth of them:
+ *     put them in, with a slice of the chores that are due
+ *     commit                                          durable from here on
+ *     publish the figures, then the newest id
+ *     hand the batch to the listeners
+ *     answer the publishers
+ *
+ * So nothing is answered or delivered before it is on the disk, and while one
+ * commit runs the next batch gathers in the mailbox: the more publishers, the
+ * more of them share a commit.
+ *
+ * Figures come before the batch, so that whoever holds a batch finds them at
+ * least as new. Each channel's figures come before the journal's newest id:
+ * who loads that id first and then a channel's last id knows that the channel
+ * has nothing between the two. Listeners come before answers: there are as many
+ * of them as crew threads, while a thousand answers may take longer than the
+ * commit.
+ *
+ * No room: the transaction is given up, its publishers are told so, and the
+ * next ones are tried as ever. A slice of retention tries to make room. When
+ * nobody publishes, a tiny commit once a second finds out whether there is room
+ * again, so that readiness comes back by itself.
+ */
+#include "writer.h"
+
+#include "base/seeded_bug.h"
+#include "draft.h"
+#include "publish.h"
+
+#include <tidings/check.h>
+#include <tidings/logger.h>
+#include <tidings/platform.h>
+
+#include <stdlib.h>
+
+#define PROBE_MS          1000
+#define PROBE_BYTES_LEAST 4096u
+#define PROBE_BYTES_MOST  (1u << 20)
+#define WAIT_MOST_MS      60000
+
+void writer_init(struct journal *journal)
+{
+    const struct journal_options *options = &journal->options;
+
+    ledger_init(&journal->ledger, journal->registry, options);
+    retention_init(&journal->retention, options->keep_bytes);
+    dedup_init(&journal->dedup, &journal->environment,
+               options->dedup_window_ms);
+    checkpoint_init(&journal->checkpoint, 0);
+}
+
+void writer_fini(struct journal *journal)
+{
+    free((void *)journal->draft.events);
+    checkpoint_fini(&journal->checkpoint);
+    dedup_fini(&journal->dedup);
+    retention_fini(&journal->retention);
+    ledger_fini(&journal->ledger);
+}
+
+/* ---- after the commit ---------------------------------------------------- */
+
+/* Only this thread writes the figures: no locked instruction is needed. */
+static void figure_add(_Atomic uint64_t *figure, uint64_t by)
+{
+    atomic_store_explicit(
+        figure, atomic_load_explicit(figure, memory_order_relaxed) + by,
+        memory_order_relaxed);
+}
+
+static void settle(struct journal *journal)
+{
+    const struct draft *draft = &journal->draft;
+
+    figure_add(&journal->figures.events, draft->count);
+    figure_add(&journal->figures.duplicates, draft->duplicates);
+    figure_add(&journal->figures.trimmed, journal->retention.trimmed);
+    ledger_settle(&journal->ledger);
+    checkpoint_settle(&journal->checkpoint,
+                      clock_monotonic_ms(journal->options.clock));
+    retention_settle(&journal->retention);
+    dedup_settle(&journal->dedup);
+    atomic_store_explicit(&journal->figures.stored_bytes,
+                          journal->ledger.totals.bytes, memory_order_relaxed);
+    atomic_store_explicit(&journal->figures.oldest_id,
+                          journal->ledger.totals.oldest_id,
+                          memory_order_relaxed);
+    atomic_store_explicit(&journal->last_id, journal->ledger.totals.last_id,
+                          memory_order_release);
+}
+
+static void set_can_commit(struct journal *journal, bool can)
+{
+    const bool could = atomic_exchange_explicit(&journal->figures.can_commit,
+                                                can, memory_order_relaxed);
+
+    if (could && !can)
+        LOG_LINE(LOG_ERROR, "journal",
+                 "no room on the disk or in the map; publishers are refused",
+                 LOG_NUM("bytes", journal->ledger.totals.bytes));
+    if (!could && can)
+        LOG_LINE(LOG_INFO, "journal", "there is room again",
+                 LOG_NUM("bytes", journal->ledger.totals.bytes));
+}
+
+static void tell_listeners(struct journal *journal, uint64_t after_id)
+{
+    const struct draft *draft = &journal->draft;
+    struct batch *batch;
+
+    if (draft->count == 0)
+        return;
+    batch = batch_create(draft->events, draft->count, after_id);
+    for (unsigned i = 0; i < journal->listener_count; i++)
+        journal->listeners[i].listen(journal->listeners[i].arg, batch);
+    batch_unref(&batch);
+}
+
+static void answer_all(struct draft *draft, enum status result)
+{
+    struct msg *msg = draft->oldest;
+
+    draft->oldest = NULL;
+    draft->tail = &draft->oldest;
+    while (msg != NULL) {
+        struct msg *next = msg->next;
+
+        publish_answer(publish_of(msg), result);
+        msg = next;
+    }
+}
+
+static bool commit(struct journal *journal)
+{
+    const uint64_t started_ns = uv_hrtime();
+
+    if (draft_commit(journal) != ST_OK)
+        return false;
+    figure_add(&journal->figures.commits, 1);
+    figure_add(&journal->figures.commit_us_total,
+               (uv_hrtime() - started_ns) / 1000);
+    return true;
+}
+
+/* ---- no room ------------------------------------------------------------- */
+
+static void give_up(struct journal *journal)
+{
+    if (journal->draft.bytes > 0)
+        journal->refused_bytes = journal->draft.bytes;
+    draft_abort(journal);
+    journal->probe_ms = clock_monotonic_ms(journal->options.clock) + PROBE_MS;
+    figure_add(&journal->figures.no_space, 1);
+    set_can_commit(journal, false);
+}
+
+/* A transaction without publishers. */
+static void run_chores(struct journal *journal)
+{
+    draft_begin(journal);
+    if (draft_chores(journal, true) == ST_OK && commit(journal))
+        settle(journal);
+    else
+        give_up(journal);
+}
+
+static bool put_probe(struct journal *journal, size_t bytes)
+{
+    static char name[] = "probe";
+    MDB_val key = {sizeof name - 1, name};
+    MDB_val value = {bytes, NULL};
+    MDB_txn *txn;
+
+    draft_begin(journal);
+    txn = journal->draft.txn;
+    if (from_lmdb(mdb_put(txn, journal->environment.meta, &key, &value,
+                          MDB_RESERVE)) != ST_OK) {
+        draft_abort(journal);
+        return false;
+    }
+    memset(value.mv_data, 0, bytes);
+    if (!commit(journal)) {
+        draft_abort(journal);
+        return false;
+    }
+    settle(journal);
+    return true;
+}
+
+/* Writes something of the size that found no room, and takes it back. */
+static void run_probe(struct journal *journal)
+{
+    size_t bytes = journal->refused_bytes;
+
+    if (bytes < PROBE_BYTES_LEAST)
+        bytes = PROBE_BYTES_LEAST;
+    if (bytes > PROBE_BYTES_MOST)
+        bytes = PROBE_BYTES_MOST;
+    journal->probe_ms = clock_monotonic_ms(journal->options.clock) + PROBE_MS;
+    if (put_probe(journal, bytes) && put_probe(journal, 1))
+        set_can_commit(journal, true);
+}
+
+static bool may_commit(const struct journal *journal)
+{
+    return atomic_load_explicit(&journal->figures.can_commit,
+                                memory_order_relaxed);
+}
+
+/* ---- publishes ----------------------------------------------------------- */
+
+/* Fills a transaction from the list. On ST_OK the rest is left in `*msgs`. */
+static enum status fill(struct journal *journal, struct msg **msgs)
+{
+    while (*msgs != NULL && draft_has_room(journal, publish_of(*msgs))) {
+        struct publish *publish = publish_of(*msgs);
+        enum status st;
+
+        *msgs = (*msgs)->next;
+        st = draft_put(journal, publish);
+        if (st == ST_NO_SPACE)
+            return st;
+        if (st != ST_OK)
+            publish_answer(publish, st);
+    }
+    return draft_chores(journal, false);
+}
+
+static void commit_some(struct journal *journal, struct msg **msgs)
+{
+    const uint64_t after_id = journal->ledger.totals.last_id;
+    enum status st;
+
+    draft_begin(journal);
+    st = fill(journal, msgs);
+    if (seeded_bug("ack-before-commit") && st == ST_OK)
+        answer_all(&journal->draft, ST_OK);
+    if (st != ST_OK || !commit(journal)) {
+        give_up(journal);
+        answer_all(&journal->draft, ST_NO_SPACE);
+        run_chores(journal);
+        return;
+    }
+    set_can_commit(journal, true);
+    settle(journal);
+    tell_listeners(journal, after_id);
+    answer_all(&journal->draft, ST_OK);
+}
+
+void writer_handle(struct journal *journal, struct msg *msgs)
+{
+    while (msgs != NULL)
+        commit_some(journal, &msgs);
+}
+
+/* ---- between publishes --------------------------------------------------- */
+
+static int64_t chores_due_in(const struct journal *journal)
+{
+    const int64_t wall_ms = clock_wall_ms(journal->options.clock);
+    const int64_t now_ms = clock_monotonic_ms(journal->options.clock);
+    const int64_t due_ms[] = {
+        retention_due_in(&journal->retention, &journal->ledger, wall_ms,
+                         now_ms),
+        checkpoint_due_in(&journal->checkpoint, &journal->ledger, now_ms),
+        journal->dedup.due_ms == INT64_MAX ? -1
+        : journal->dedup.due_ms > wall_ms  ? journal->dedup.due_ms - wall_ms
+                                           : 0,
+    };
+    int64_t least_ms = WAIT_MOST_MS;
+
+    for (unsigned i = 0; i < sizeof due_ms / sizeof due_ms[0]; i++)
+        if (due_ms[i] >= 0 && due_ms[i] < least_ms)
+            least_ms = due_ms[i];
+    return least_ms;
+}
+
+unsigned writer_wait_ms(const struct journal *journal)
+{
+    int64_t wait_ms = chores_due_in(journal);
+
+    if (!may_commit(journal)) {
+        /* Chores would only fail again before the next probe. */
+        wait_ms =
+            journal->probe_ms - clock_monotonic_ms(journal->options.clock);
+    }
+    return wait_ms > 0 ? (unsigned)wait_ms : 0;
+}
+
+bool writer_tick(struct journal *journal)
+{
+    if (writer_wait_ms(journal) > 0)
+        return false;
+    run_chores(journal);
+    if (!may_commit(journal))
+        run_probe(journal);
+    return true;
+}
+
+void writer_checkpoint(struct journal *journal)
+{
+    while (journal->checkpoint.count > 0) {
+        draft_begin(journal);
+        checkpoint_start(&journal->checkpoint, &journal->ledger);
+        if (checkpoint_slice(&journal->checkpoint, &journal->environment,
+                             &journal->ledger, journal->draft.txn,
+                             UINT32_MAX) != ST_OK ||
+            !commit(journal)) {
+            give_up(journal); /* the next start counts the events itself */
+            return;
+        }
+        settle(journal);
+    }
+}
+
+void writer_run(void *arg)
+{
+    struct journal *journal = arg;
+
+    platform_name_thread("journal");
+    for (;;) {
+        struct msg *msgs =
+            mailbox_wait(&journal->mailbox, writer_wait_ms(journal));
+
+        if (msgs != NULL)
+            writer_handle(journal, msgs);
+        else if (atomic_load(&journal->is_stopping))
+            break;
+        else
+            (void)writer_tick(journal);
+    }
+    writer_checkpoint(journal);
+}
