@@ -54,6 +54,7 @@ struct nats_link {
 
     atomic_uint generation; /* written by the library's callback thread */
     atomic_uint confirmed;  /* written by tick */
+    atomic_bool is_closing; /* written by main: a loss is no news then */
 
     bool is_subscribed;      /* main */
     int64_t dropped_before;  /* tick */
@@ -101,9 +102,12 @@ static void on_reconnected(natsConnection *connection, void *arg)
 
 static void on_disconnected(natsConnection *connection, void *arg)
 {
+    struct nats_link *link = arg;
+
     (void)connection;
-    if (become(arg, false))
-        logger_write(LOG_WARN, "nats", "disconnected", 0, NULL);
+    if (become(link, false))
+        logger_write(atomic_load(&link->is_closing) ? LOG_INFO : LOG_WARN,
+                     "nats", "disconnected", 0, NULL);
 }
 
 static void on_closed(natsConnection *connection, void *arg)
@@ -112,8 +116,9 @@ static void on_closed(natsConnection *connection, void *arg)
     const char *why = NULL;
 
     (void)become(link, false);
-    if (natsConnection_GetLastError(connection, &why) != NATS_OK)
-        LOG_LINE(LOG_WARN, "nats", "closed",
+    if (!atomic_load(&link->is_closing) &&
+        natsConnection_GetLastError(connection, &why) != NATS_OK)
+        LOG_LINE(LOG_ERROR, "nats", "closed for good",
                  LOG_STR("why", why != NULL ? why : ""));
     uv_sem_post(&link->closed);
 }
@@ -325,12 +330,25 @@ void nats_link_flush(struct nats_link *link)
 
 /* ---- the end ------------------------------------------------------------- */
 
+/* From the server, or already here. A drain without a server would only wait
+ * for its time to pass. */
+static bool has_more(const struct nats_link *link)
+{
+    int messages = 0;
+
+    return is_up(atomic_load(&link->generation)) ||
+           natsSubscription_GetPending(link->subscription, &messages, NULL) !=
+               NATS_OK ||
+           messages > 0;
+}
+
 void nats_link_unsubscribe(struct nats_link *link)
 {
     if (!link->is_subscribed)
         return;
     link->is_subscribed = false;
-    if (natsSubscription_DrainTimeout(link->subscription, DRAIN_MS) != NATS_OK)
+    if (!has_more(link) ||
+        natsSubscription_DrainTimeout(link->subscription, DRAIN_MS) != NATS_OK)
         (void)natsSubscription_Unsubscribe(link->subscription);
     uv_sem_wait(&link->completed);
 }
@@ -345,6 +363,7 @@ void nats_link_close(struct nats_link **link)
     if (mine->is_subscribed)
         nats_link_unsubscribe(mine);
     if (mine->connection != NULL) {
+        atomic_store(&mine->is_closing, true);
         natsConnection_Close(mine->connection);
         uv_sem_wait(&mine->closed);
     }
