@@ -72,6 +72,30 @@ static void close_with(struct line *line, const char *string)
     line->length += length;
 }
 
+/* Is the character of `length` bytes, whose first byte is right, no UTF-8 (too
+ * long, a surrogate, past the last) or a control or line end in disguise? */
+static bool is_hostile(const unsigned char *at, size_t length)
+{
+    for (size_t i = 1; i < length; i++)
+        if ((at[i] & 0xc0) != 0x80)
+            return true;
+    switch (at[0]) {
+    case 0xc2: /* C1 controls */
+    case 0xe0:
+        return at[1] < 0xa0;
+    case 0xe2: /* line and paragraph separator */
+        return at[1] == 0x80 && (at[2] == 0xa8 || at[2] == 0xa9);
+    case 0xed:
+        return at[1] > 0x9f;
+    case 0xf0:
+        return at[1] < 0x90;
+    case 0xf4:
+        return at[1] > 0x8f;
+    default:
+        return false;
+    }
+}
+
 /* Bytes of the UTF-8 character at the start that may be shown; 0: escape it. */
 static size_t shown_bytes(const unsigned char *at, size_t left)
 {
@@ -82,18 +106,7 @@ static size_t shown_bytes(const unsigned char *at, size_t left)
     if (at[0] < 0xc2 || at[0] > 0xf4)
         return 0;
     length = at[0] < 0xe0 ? 2 : at[0] < 0xf0 ? 3 : 4;
-    if (left < length)
-        return 0;
-    for (size_t i = 1; i < length; i++)
-        if ((at[i] & 0xc0) != 0x80)
-            return 0;
-    if ((at[0] == 0xc2 && at[1] < 0xa0) || (at[0] == 0xe0 && at[1] < 0xa0) ||
-        (at[0] == 0xed && at[1] > 0x9f) || (at[0] == 0xf0 && at[1] < 0x90) ||
-        (at[0] == 0xf4 && at[1] > 0x8f))
-        return 0; /* C1 controls, overlong, surrogates, past U+10FFFF */
-    if (at[0] == 0xe2 && at[1] == 0x80 && (at[2] == 0xa8 || at[2] == 0xa9))
-        return 0; /* line and paragraph separator */
-    return length;
+    return left < length || is_hostile(at, length) ? 0 : length;
 }
 
 static void add_escaped(struct line *line, struct text text)

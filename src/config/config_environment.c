@@ -14,11 +14,19 @@
 
 #define PREFIX "TIDINGS_"
 
-static void lower(char *name)
+/* The variable's name as a setting's; false: longer than any. */
+static bool fold(const char *name, char *folded, size_t room)
 {
-    for (; *name != '\0'; name++)
-        if (*name >= 'A' && *name <= 'Z')
-            *name = (char)(*name - 'A' + 'a');
+    size_t i = 0;
+
+    for (; name[i] != '\0' && i < room; i++)
+        folded[i] = name[i] >= 'A' && name[i] <= 'Z'
+                        ? (char)(name[i] - 'A' + 'a')
+                        : name[i];
+    if (i == room)
+        return false;
+    folded[i] = '\0';
+    return true;
 }
 
 static enum status read_variable(struct config *config, const char *name,
@@ -28,10 +36,8 @@ static enum status read_variable(struct config *config, const char *name,
     const char *near;
     char folded[64], sentence[400];
 
-    if (strlen(name) >= sizeof folded)
-        return ST_OK; /* longer than any setting */
-    strcpy(folded, name);
-    lower(folded);
+    if (!fold(name, folded, sizeof folded))
+        return ST_OK;
     setting = setting_find(&server_settings, text_of(folded));
     if (setting == NULL) {
         near = setting_misspelt(&server_settings, text_of(folded));

@@ -15,6 +15,13 @@
 
 #define HOME_FILE "tidings.conf"
 
+/* The command line, and how far it was read. */
+struct words {
+    int argc;
+    char **argv;
+    int at;
+};
+
 struct flag {
     struct text name;
     const char *value; /* NULL: none in this word */
@@ -36,22 +43,22 @@ static bool split(const char *word, struct flag *flag_out)
 }
 
 /* The next word as this flag's value, if it has none of its own. */
-static void take_value(struct flag *flag, int argc, char **argv, int *at)
+static void take_value(struct flag *flag, struct words *words)
 {
-    if (flag->value != NULL || *at + 1 >= argc ||
-        strncmp(argv[*at + 1], "--", 2) == 0)
+    if (flag->value != NULL || words->at + 1 >= words->argc ||
+        strncmp(words->argv[words->at + 1], "--", 2) == 0)
         return;
-    *at += 1;
-    flag->value = argv[*at];
+    words->at += 1;
+    flag->value = words->argv[words->at];
 }
 
-static void take_yes_or_no(struct flag *flag, int argc, char **argv, int *at)
+static void take_yes_or_no(struct flag *flag, struct words *words)
 {
     bool ignored;
 
-    if (flag->value == NULL && *at + 1 < argc &&
-        flag_parse(text_of(argv[*at + 1]), &ignored))
-        take_value(flag, argc, argv, at);
+    if (flag->value == NULL && words->at + 1 < words->argc &&
+        flag_parse(text_of(words->argv[words->at + 1]), &ignored))
+        take_value(flag, words);
     if (flag->value == NULL)
         flag->value = "yes";
 }
@@ -71,8 +78,8 @@ static enum status unknown_flag(const struct flag *flag, char *why,
     return ST_BAD_INPUT;
 }
 
-static enum status read_flag(struct config *config, struct flag *flag, int argc,
-                             char **argv, int *at, char *why, size_t why_bytes)
+static enum status read_flag(struct config *config, struct flag *flag,
+                             struct words *words, char *why, size_t why_bytes)
 {
     const struct setting *setting = setting_find(&server_settings, flag->name);
     char sentence[400];
@@ -80,9 +87,9 @@ static enum status read_flag(struct config *config, struct flag *flag, int argc,
     if (setting == NULL)
         return unknown_flag(flag, why, why_bytes);
     if (setting->kind == SETTING_FLAG)
-        take_yes_or_no(flag, argc, argv, at);
+        take_yes_or_no(flag, words);
     else
-        take_value(flag, argc, argv, at);
+        take_value(flag, words);
     if (flag->value == NULL) {
         snprintf(why, why_bytes, "--%s: needs a value (%s)", setting->name,
                  setting->help);
@@ -98,21 +105,23 @@ static enum status read_flag(struct config *config, struct flag *flag, int argc,
 enum status config_read_flags(struct config *config, int argc, char **argv,
                               char *why, size_t why_bytes)
 {
-    for (int i = 0; i < argc; i++) {
+    struct words words = {argc, argv, 0};
+
+    for (; words.at < argc; words.at++) {
         struct flag flag;
         enum status st;
 
-        if (!split(argv[i], &flag)) {
+        if (!split(argv[words.at], &flag)) {
             snprintf(why, why_bytes,
                      "\"%.60s\" is no flag: settings are given as --name value",
-                     argv[i]);
+                     argv[words.at]);
             return ST_BAD_INPUT;
         }
         if (text_is(flag.name, "config")) {
-            take_value(&flag, argc, argv, &i); /* read before */
+            take_value(&flag, &words); /* read before */
             continue;
         }
-        st = read_flag(config, &flag, argc, argv, &i, why, why_bytes);
+        st = read_flag(config, &flag, &words, why, why_bytes);
         if (st != ST_OK)
             return st;
     }
@@ -123,13 +132,15 @@ enum status config_read_flags(struct config *config, int argc, char **argv,
 static enum status find_config(int argc, char **argv, const char **path_out,
                                char *why, size_t why_bytes)
 {
+    struct words words = {argc, argv, 0};
+
     *path_out = NULL;
-    for (int i = 0; i < argc; i++) {
+    for (; words.at < argc; words.at++) {
         struct flag flag;
 
-        if (!split(argv[i], &flag) || !text_is(flag.name, "config"))
+        if (!split(argv[words.at], &flag) || !text_is(flag.name, "config"))
             continue;
-        take_value(&flag, argc, argv, &i);
+        take_value(&flag, &words);
         if (flag.value == NULL || flag.value[0] == '\0') {
             snprintf(why, why_bytes, "--config: needs the name of a file");
             return ST_BAD_INPUT;
