@@ -126,7 +126,7 @@ static int run(struct http_client *client, const char *match, bool as_json)
     platform_ignore_sigpipe();
     exit_code = ask(client, match, &answer);
     if (exit_code == EXIT_DONE && as_json)
-        printf("%.*s\n", (int)answer.length, answer.bytes);
+        (void)fwrite(answer.bytes, 1, answer.length, stdout);
     else if (exit_code == EXIT_DONE)
         exit_code = print_table(buffer_text(&answer));
     buffer_fini(&answer);

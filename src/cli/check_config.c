@@ -33,14 +33,30 @@ static void print_age(int64_t age_ms)
         printf("%" PRId64 " ms", age_ms);
 }
 
+static void print_size(int64_t bytes)
+{
+    const int64_t mib = INT64_C(1) << 20;
+    const int64_t gib = INT64_C(1) << 30;
+
+    if (bytes % gib == 0)
+        printf("%" PRId64 " GiB", bytes / gib);
+    else if (bytes % mib == 0)
+        printf("%" PRId64 " MiB", bytes / mib);
+    else
+        printf("%" PRId64 " bytes", bytes);
+}
+
 static void print_keeping(const struct config *config)
 {
     printf("keeps     ");
     print_age(config->keep_age_ms);
     if (config->keep_count > 0)
         printf(", %" PRId64 " events of a channel", config->keep_count);
-    if (config->keep_bytes > 0)
-        printf(", %" PRId64 " bytes in all", config->keep_bytes);
+    if (config->keep_bytes > 0) {
+        printf(", ");
+        print_size(config->keep_bytes);
+        printf(" in all");
+    }
     putchar('\n');
 }
 
