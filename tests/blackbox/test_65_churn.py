@@ -47,6 +47,8 @@ class Client(threading.Thread):
             channel = self.random.choice(CHANNELS)
             connection.request("POST", f"/publish/{channel}", {}, b"x" * 100)
             response = connection.response()
+            if response.status == 503:  # stopping: not accepted
+                raise CutOff(response.error)
             assert response.status == 201, response
             self.told.append(response.json()["id"])
         connection.close()
