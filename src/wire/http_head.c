@@ -18,8 +18,8 @@
  */
 #include "http_check.h"
 
-#define EMPTY_LINES_MAX 2
-#define METHOD_ROOM     32 /* more than any method and the spaces need */
+#define EMPTY_LINES_MAX        2
+#define REQUEST_LINE_MAX_BYTES (HTTP_TARGET_MAX_BYTES + 32)
 
 static const struct refusal_row {
     unsigned http_status;
@@ -49,12 +49,18 @@ static const char *skip_empty_lines(const char *at, const char *end)
 
 /* ---- the first look ------------------------------------------------------ */
 
-/* No LF yet, in bytes that should be a request line: can they become one? */
-static bool start_is_hopeless(const char *at, const char *end)
+/* The first byte of a request line is one of a method; a CR may be the start of
+ * an empty line. */
+static bool start_is_wrong(const char *at, const char *end)
 {
-    if (end - at > HTTP_TARGET_MAX_BYTES + METHOD_ROOM)
-        return true;
     return !http_is(*at, HTTP_IS_TOKEN) && !(*at == '\r' && end - at == 1);
+}
+
+static bool request_line_is_long(const char *at, const char *end)
+{
+    const char *line_end = memchr(at, '\n', (size_t)(end - at));
+
+    return (line_end != NULL ? line_end : end) - at > REQUEST_LINE_MAX_BYTES;
 }
 
 /* Is there an empty line, or a fault that more bytes cannot mend? */
@@ -63,7 +69,8 @@ static bool has_end_or_fault(const char *at, const char *end)
     const char *line_end;
     unsigned lines = 0;
 
-    while ((line_end = memchr(at, '\n', (size_t)(end - at))) != NULL) {
+    while (at < end &&
+           (line_end = memchr(at, '\n', (size_t)(end - at))) != NULL) {
         if (line_end == at || line_end[-1] != '\r')
             return true; /* a bare LF */
         if (has_prefix(line_end + 1, end, "\r\n"))
@@ -71,10 +78,8 @@ static bool has_end_or_fault(const char *at, const char *end)
         if (++lines > HTTP_HEADERS_MAX + 1)
             return true;
         at = line_end + 1;
-        if (at == end)
-            return false;
     }
-    return lines == 0 && start_is_hopeless(at, end);
+    return false;
 }
 
 static bool is_worth_judging(struct text bytes)
@@ -89,7 +94,8 @@ static bool is_worth_judging(struct text bytes)
         return true;
     at = skip_empty_lines(bytes.bytes, end);
     return at < end &&
-           (has_prefix(at, end, "\r\n") || has_end_or_fault(at, end));
+           (start_is_wrong(at, end) || request_line_is_long(at, end) ||
+            has_end_or_fault(at, end));
 }
 
 /* ---- lines --------------------------------------------------------------- */
@@ -196,19 +202,22 @@ static enum status check_line(struct http_check *check, struct text line)
 static enum status check_start(struct http_check *check, const char **at,
                                const char *end)
 {
+    const char *start = skip_empty_lines(*at, end);
     struct text line;
     enum status st;
 
-    *at = skip_empty_lines(*at, end);
+    *at = start;
+    if (start == end)
+        return ST_EMPTY;
+    if (has_prefix(start, end, "\r\n"))
+        return http_refuse(check, REFUSED_EMPTY_LINES);
+    if (start_is_wrong(start, end))
+        return http_refuse(check, REFUSED_REQUEST_LINE);
+    if (request_line_is_long(start, end))
+        return http_refuse(check, REFUSED_TARGET_LONG);
     st = next_line(check, at, end, &line);
-    if (st == ST_EMPTY && *at < end && start_is_hopeless(*at, end))
-        return http_refuse(check, http_is(**at, HTTP_IS_TOKEN)
-                                      ? REFUSED_TARGET_LONG
-                                      : REFUSED_REQUEST_LINE);
     if (st != ST_OK)
         return st;
-    if (line.length == 0)
-        return http_refuse(check, REFUSED_EMPTY_LINES);
     return http_check_request_line(check, line);
 }
 
