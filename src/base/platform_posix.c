@@ -37,9 +37,8 @@
 #define LOCK_TEST F_GETLK
 #endif
 
-#ifndef MSG_NOSIGNAL
-#define MSG_NOSIGNAL 0 /* macOS: platform_ignore_sigpipe does the same there   \
-                        */
+#ifndef MSG_NOSIGNAL /* macOS: platform_ignore_sigpipe does the same there */
+#define MSG_NOSIGNAL 0
 #endif
 
 /* ---- the process and its threads ---------------------------------------- */
