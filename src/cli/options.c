@@ -6,7 +6,6 @@
 #include "options.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "command.h"
@@ -113,16 +112,19 @@ bool options_read(const struct options *options, int *argc, char **argv,
     return true;
 }
 
-bool option_number(const char *value, unsigned long least, unsigned long most,
-                   unsigned long *number_out)
+bool option_number(const char *value, uint64_t least, uint64_t most,
+                   uint64_t *number_out)
 {
-    unsigned long number;
-    char *end;
+    uint64_t number = 0;
 
-    if (value[0] < '0' || value[0] > '9' || strlen(value) > 10)
-        return false;
-    number = strtoul(value, &end, 10);
-    if (*end != '\0' || number < least || number > most)
+    for (const char *at = value; *at != '\0'; at++) {
+        const uint64_t digit = (uint64_t)(*at - '0');
+
+        if (*at < '0' || *at > '9' || number > (UINT64_MAX - digit) / 10)
+            return false;
+        number = number * 10 + digit;
+    }
+    if (value[0] == '\0' || number < least || number > most)
         return false;
     *number_out = number;
     return true;

@@ -14,6 +14,7 @@
 #define CLI_OPTIONS_H
 
 #include <stdbool.h>
+#include <stdint.h>
 
 struct option {
     const char *name;
@@ -37,7 +38,7 @@ bool options_read(const struct options *options, int *argc, char **argv,
                   int *exit_code_out);
 
 /* A whole number from `least` to `most`, or false. */
-bool option_number(const char *value, unsigned long least, unsigned long most,
-                   unsigned long *number_out);
+bool option_number(const char *value, uint64_t least, uint64_t most,
+                   uint64_t *number_out);
 
 #endif

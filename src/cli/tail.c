@@ -31,7 +31,7 @@ struct tail {
     int selector_count;
     const char *url, *after;
     bool as_json;
-    unsigned long wanted, printed; /* events; wanted 0: no end */
+    uint64_t wanted, printed; /* events; wanted 0: no end */
 
     struct http_client *client;
     struct tail_stream stream;

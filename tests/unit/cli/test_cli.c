@@ -295,7 +295,7 @@ static void test_wrong_flags_end_the_command(void **state)
 
 static void test_numbers_are_whole_and_in_range(void **state)
 {
-    unsigned long number = 0;
+    uint64_t number = 0;
 
     (void)state;
     assert_true(option_number("12", 1, 12, &number));
@@ -305,7 +305,10 @@ static void test_numbers_are_whole_and_in_range(void **state)
     assert_false(option_number("", 0, 12, &number));
     assert_false(option_number("-1", 0, 12, &number));
     assert_false(option_number("1x", 0, 12, &number));
-    assert_false(option_number("99999999999999999999", 0, ~0ul, &number));
+    assert_true(option_number("18446744073709551615", 0, UINT64_MAX, &number));
+    assert_true(number == UINT64_MAX);
+    assert_false(option_number("18446744073709551616", 0, UINT64_MAX, &number));
+    assert_false(option_number("99999999999999999999", 0, UINT64_MAX, &number));
 }
 
 /* ---- http_client --------------------------------------------------------- */
