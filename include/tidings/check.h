@@ -1,10 +1,9 @@
 /* check.h -- bugs stop the program, with a message, in every build.
  *
  * Threads   Any.
- * Memory    must_* never return NULL: for small things of a size that we choose.
- *           What a stranger may make big is limited before it comes here.
- * Units     Bytes.
- * Errors    None return: a failed check aborts.
+ * Memory    must_* never return NULL: for small things of a size that we
+ * choose. What a stranger may make big is limited before it comes here. Units
+ * Bytes. Errors    None return: a failed check aborts.
  */
 #ifndef TIDINGS_CHECK_H
 #define TIDINGS_CHECK_H

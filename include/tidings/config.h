@@ -4,8 +4,8 @@
  * environment and flag parsing, --help, --print-config and the sample file come
  * out of it. A setting cannot exist without a unit, a range and a sentence.
  *
- * Order of strength: flag `--name value`, environment TIDINGS_NAME, file, default.
- * A file has `name = value` lines, `#` comments, and sections
+ * Order of strength: flag `--name value`, environment TIDINGS_NAME, file,
+ * default. A file has `name = value` lines, `#` comments, and sections
  * `[channel PATTERN]` with the settings of CHANNEL_SETTINGS.
  *
  * Threads   Loaded by main before others start; read-only from then on (any).
@@ -77,7 +77,7 @@
 struct channel_config {
     char *pattern;
 #define NUMBER(name, initial, least, most, unit, help) int64_t name;
-#define CHOICE(name, initial, choices, help) const char *name;
+#define CHOICE(name, initial, choices, help)           const char *name;
     CHANNEL_SETTINGS(NUMBER, CHOICE)
 #undef NUMBER
 #undef CHOICE
@@ -85,9 +85,9 @@ struct channel_config {
 
 struct config {
 #define NUMBER(name, initial, least, most, unit, help) int64_t name;
-#define FLAG(name, initial, unit, help) bool name;
-#define WORD(name, initial, unit, help) char *name;
-#define CHOICE(name, initial, choices, help) const char *name; /* static */
+#define FLAG(name, initial, unit, help)                bool name;
+#define WORD(name, initial, unit, help)                char *name;
+#define CHOICE(name, initial, choices, help)           const char *name; /* static */
     SETTINGS(NUMBER, FLAG, WORD, CHOICE)
 #undef NUMBER
 #undef FLAG

@@ -1,10 +1,11 @@
 /* connection.h -- one client's socket, from accept to close.
  *
- * Life: a fresh socket comes to a crew thread and waits in the LOBBY for a whole
- * request head, which is lent to civetweb and routed to the handler. The handler
- * decides what comes next: an answer, a body to read, a stream, a wait, a move to
- * another crew thread. It does so by the calls below and by giving the connection
- * a *role*: what the http chapter knows about it. Nothing here blocks.
+ * Life: a fresh socket comes to a crew thread and waits in the LOBBY for a
+ * whole request head, which is lent to civetweb and routed to the handler. The
+ * handler decides what comes next: an answer, a body to read, a stream, a wait,
+ * a move to another crew thread. It does so by the calls below and by giving
+ * the connection a *role*: what the http chapter knows about it. Nothing here
+ * blocks.
  *
  * Threads   The crew thread that owns the connection at that time.
  * Memory    Owned by the crew. A role is freed by its `destroy`. After
@@ -73,14 +74,16 @@ struct role_calls {
     void (*destroy)(struct connection *connection);
 };
 
-/* ---- what a handler may ask ------------------------------------------------ */
+/* ---- what a handler may ask ------------------------------------------------
+ */
 
 struct crew *connection_crew(struct connection *connection);
 void *connection_role(struct connection *connection);
 void connection_set_role(struct connection *connection,
                          const struct role_calls *calls, void *role);
 
-/* The role becomes the caller's, the connection has none: another may be set. */
+/* The role becomes the caller's, the connection has none: another may be set.
+ */
 void *connection_take_role(struct connection *connection);
 
 bool connection_is_http_10(const struct connection *connection);
@@ -88,10 +91,11 @@ bool connection_is_head(const struct connection *connection);
 bool connection_keeps_alive(const struct connection *connection);
 enum connection_state connection_state(const struct connection *connection);
 
-/* ---- what a handler may decide ---------------------------------------------- */
+/* ---- what a handler may decide ----------------------------------------------
+ */
 
-/* An answer with a body; Content-Length, Date and Connection are added, the body
- * is left out for HEAD. The role ends when it is written. */
+/* An answer with a body; Content-Length, Date and Connection are added, the
+ * body is left out for HEAD. The role ends when it is written. */
 struct answer {
     unsigned status;
     const char *type;    /* Content-Type; NULL: none */
@@ -111,17 +115,17 @@ void connection_refuse(struct connection *connection, unsigned status,
 void connection_answer_frames(struct connection *connection,
                               struct frames *frames);
 
-/* Appends "HTTP/1.1 200 OK", Date, Connection and `headers`, and the blank line. */
+/* Appends "HTTP/1.1 200 OK", Date, Connection and `headers`, and the blank
+ * line. */
 void connection_append_head(struct connection *connection, struct buffer *out,
-                            unsigned status, bool is_last,
-                            struct text headers);
+                            unsigned status, bool is_last, struct text headers);
 
-/* Read the body that the head announced (at most `limit` bytes; more is answered
- * 413), then call body(). With no body it is called at once, empty. */
+/* Read the body that the head announced (at most `limit` bytes; more is
+ * answered 413), then call body(). With no body it is called at once, empty. */
 void connection_read_body(struct connection *connection, size_t limit);
 
-/* Give the publish to the journal; answered() follows. Not taken: false, and the
- * publish is still the caller's. */
+/* Give the publish to the journal; answered() follows. Not taken: false, and
+ * the publish is still the caller's. */
 bool connection_commit(struct connection *connection, struct publish **publish,
                        enum status *why_out);
 

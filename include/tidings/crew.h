@@ -5,8 +5,8 @@
  * mailbox only: fresh sockets, connections that move here, committed batches,
  * answers of the journal.
  *
- * Full      The mailbox is bounded by the bytes of batches: a batch that finds no
- *           room is left out, and the subscribers of this thread read it from the
+ * Full      The mailbox is bounded by the bytes of batches: a batch that finds
+ * no room is left out, and the subscribers of this thread read it from the
  *           journal. A fresh socket that finds no room is closed. Connections
  *           that move and the journal's answers always have room.
  *
@@ -32,7 +32,8 @@ struct replay_cache;
 struct handoff_request;
 struct handoff_socket;
 
-/* Called on the crew's thread with a routed head: must decide (connection.h). */
+/* Called on the crew's thread with a routed head: must decide (connection.h).
+ */
 typedef void crew_handler_fn(void *arg, struct connection *connection,
                              const struct handoff_request *request,
                              const struct http_head *head);
@@ -69,7 +70,8 @@ unsigned crew_undrained(const struct crew *crew);
 void crew_stop(struct crew *crew);
 void crew_destroy(struct crew **crew);
 
-/* ---- for roles, on the crew's thread ---------------------------------------- */
+/* ---- for roles, on the crew's thread ----------------------------------------
+ */
 
 const struct config *crew_config(const struct crew *crew);
 struct journal *crew_journal(const struct crew *crew);

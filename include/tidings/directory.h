@@ -41,8 +41,9 @@ void directory_join(struct directory *directory, struct subscriber *subscriber,
 void directory_leave(struct directory *directory,
                      struct subscriber *subscriber);
 
-/* The channel of a membership that is no pattern's. */
+/* The channel of a membership that is no pattern's; or whatever it selects. */
 struct text directory_channel_name(const struct membership *member);
+struct text directory_selector(const struct membership *member);
 
 /* Takes note of a batch; nothing is offered before directory_deliver. */
 void directory_commit(struct directory *directory, struct batch *batch);

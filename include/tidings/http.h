@@ -1,12 +1,11 @@
 /* http.h -- the server's outer side: listeners, crews and routes together.
  *
  * Threads   All calls: main. Order: create, start, drain, stop, destroy; the
- *           journal starts between create and start, and stops between drain and
- *           stop, so that nothing accepted goes unanswered.
- * Memory    struct server owns the crews and the listeners.
- * Units     Milliseconds.
- * Errors    ST_IO a listener or thread could not be made; ST_TIMEOUT the start-up
- *           self-test failed; a sentence in `why`.
+ *           journal starts between create and start, and stops between drain
+ * and stop, so that nothing accepted goes unanswered. Memory    struct server
+ * owns the crews and the listeners. Units     Milliseconds. Errors    ST_IO a
+ * listener or thread could not be made; ST_TIMEOUT the start-up self-test
+ * failed; a sentence in `why`.
  */
 #ifndef TIDINGS_HTTP_H
 #define TIDINGS_HTTP_H

@@ -1,9 +1,10 @@
-/* journal.h -- the durable log: every event is in it before anybody hears of it.
+/* journal.h -- the durable log: every event is in it before anybody hears of
+ * it.
  *
- * One LMDB environment, one writing thread. Publishers post; the thread takes all
- * that waits, writes it in one transaction, commits once, then answers every
- * publisher and hands the batch to the listeners. While one commit runs, the next
- * batch gathers.
+ * One LMDB environment, one writing thread. Publishers post; the thread takes
+ * all that waits, writes it in one transaction, commits once, then answers
+ * every publisher and hands the batch to the listeners. While one commit runs,
+ * the next batch gathers.
  *
  * Full      The journal's mailbox is bounded by count and bytes: journal_post
  *           then says ST_FULL and the publisher is told to come back. A full
@@ -11,13 +12,12 @@
  *           when there is room again.
  *
  * Threads   open, start, stop, close, add_listener: main, in this order. post:
- *           any. Answers and listeners are called on the journal's thread and may
- *           only enqueue. A reader is used by one thread at a time.
- * Memory    A posted publish belongs to the journal until its answer is called;
- *           then to whom answers. A batch is shared by count.
- * Units     Ids; wall milliseconds; bytes.
- * Errors    As named at each call. A failed commit other than for room ends the
- *           process: its outcome is unknown (see journal.c).
+ *           any. Answers and listeners are called on the journal's thread and
+ * may only enqueue. A reader is used by one thread at a time. Memory    A
+ * posted publish belongs to the journal until its answer is called; then to
+ * whom answers. A batch is shared by count. Units     Ids; wall milliseconds;
+ * bytes. Errors    As named at each call. A failed commit other than for room
+ * ends the process: its outcome is unknown (see journal.c).
  */
 #ifndef TIDINGS_JOURNAL_H
 #define TIDINGS_JOURNAL_H
@@ -34,7 +34,8 @@ struct journal;
 
 /* ---- what is kept ------------------------------------------------------ */
 
-/* Retention of the channels that a pattern covers; 0 = no limit of this kind. */
+/* Retention of the channels that a pattern covers; 0 = no limit of this kind.
+ */
 struct journal_keep {
     int64_t age_ms;
     uint64_t count;
@@ -80,6 +81,10 @@ uint64_t journal_last_id(const struct journal *journal);
  * 0 = earliest) are of another journal. Fixed at open. */
 uint64_t journal_first_id(const struct journal *journal);
 
+/* The newest id that retention took from any channel; 0 = none. Like a
+ * channel's own, it is told before the event is gone. Any thread. */
+uint64_t journal_trimmed_id(const struct journal *journal);
+
 /* ---- publishing -------------------------------------------------------- */
 
 struct publish;
@@ -101,8 +106,8 @@ struct publish {
 struct publish *publish_create(unsigned count); /* events are NULL: fill in */
 void publish_destroy(struct publish **publish); /* unrefs the events */
 
-/* ST_FULL: come back later. ST_CLOSED: stopping. On failure the caller keeps the
- * publish. */
+/* ST_FULL: come back later. ST_CLOSED: stopping. On failure the caller keeps
+ * the publish. */
 enum status journal_post(struct journal *journal,
                          struct publish **publish) MUST_USE;
 

@@ -1,8 +1,8 @@
 /* logger.h -- the diagnostic log: one line per thing worth telling an operator.
  *
- * key=value or JSON, to standard error. Values are escaped so that no stranger's
- * bytes can make a second line or a second field. (The durable log is the
- * journal, never called "log".)
+ * key=value or JSON, to standard error. Values are escaped so that no
+ * stranger's bytes can make a second line or a second field. (The durable log
+ * is the journal, never called "log".)
  *
  * Threads   Any; one line is written in one call.
  * Memory    A line is built on the stack, cut at 2 KiB.
@@ -48,16 +48,17 @@ struct log_field {
 #define LOG_NUM(key, value)                                                    \
     ((struct log_field){(key), LOG_NUMBER, {"", 0}, (int64_t)(value)})
 
-/* `chapter` is the folder: "journal", "nats", "http"... `what` a fixed sentence.
- * logger_write(LOG_INFO, "journal", "opened", 2, (struct log_field[]){...}) */
+/* `chapter` is the folder: "journal", "nats", "http"... `what` a fixed
+ * sentence. logger_write(LOG_INFO, "journal", "opened", 2, (struct
+ * log_field[]){...}) */
 void logger_write(enum log_level level, const char *chapter, const char *what,
                   unsigned field_count, const struct log_field *fields);
 
 #define LOG_LINE(level, chapter, what, ...)                                    \
-    logger_write(                                                              \
-        (level), (chapter), (what),                                            \
-        sizeof((struct log_field[]){__VA_ARGS__}) / sizeof(struct log_field),  \
-        (struct log_field[]){__VA_ARGS__})
+    logger_write((level), (chapter), (what),                                   \
+                 sizeof((struct log_field[]){__VA_ARGS__}) /                   \
+                     sizeof(struct log_field),                                 \
+                 (struct log_field[]){__VA_ARGS__})
 
 /* For things that may happen a million times: true the first time, then at most
  * once a second; `suppressed_out` says how many were left out since. */

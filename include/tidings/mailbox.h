@@ -4,9 +4,9 @@
  * bytes. The reader takes everything at once and works outside the lock. A
  * wake-up is sent only when the box was empty.
  *
- * What *full* means is said by the header of each box's owner; post() only tells
- * the writer. Answers always have their place: whoever asks brings the node for
- * the reply, and mailbox_answer() does not count against the limit.
+ * What *full* means is said by the header of each box's owner; post() only
+ * tells the writer. Answers always have their place: whoever asks brings the
+ * node for the reply, and mailbox_answer() does not count against the limit.
  *
  * Threads   post, answer, close, counters: any. take, wait: the one reader.
  * Memory    Messages are intrusive nodes; a posted message belongs to the box,
@@ -75,7 +75,8 @@ struct msg *mailbox_take(struct mailbox *box);
 /* As take, but waits up to `wait_ms` for the first message or the close. */
 struct msg *mailbox_wait(struct mailbox *box, unsigned wait_ms);
 
-/* Later posts get ST_CLOSED; what is inside stays for take(). Wakes the reader. */
+/* Later posts get ST_CLOSED; what is inside stays for take(). Wakes the reader.
+ */
 void mailbox_close(struct mailbox *box);
 
 unsigned mailbox_count(struct mailbox *box);

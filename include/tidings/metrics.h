@@ -1,8 +1,8 @@
 /* metrics.h -- what is counted, in the words of the code.
  *
  * Each thread that counts has a block of its own, so counting costs no shared
- * cache line; a scrape adds them up. Figures that others own (journal, registry,
- * mailboxes) are asked for at the scrape.
+ * cache line; a scrape adds them up. Figures that others own (journal,
+ * registry, mailboxes) are asked for at the scrape.
  *
  * Threads   metrics_count: the block's owner. metrics_sum: any.
  * Memory    Blocks live in their owner, registered before threads start.

@@ -1,14 +1,15 @@
-/* registry.h -- the channels that have ever had an event, by name and by number.
+/* registry.h -- the channels that have ever had an event, by name and by
+ * number.
  *
  * The journal's thread adds entries and updates their figures; everybody else
  * looks up and reads. A figure is published before the batch that caused it is
  * posted, so "last_id <= my position" proves that nothing was missed so far.
  *
- * Threads   registry_intern and all writing of figures: the journal's thread (or
- *           journal_open). find, by_number, each, reading of figures: any.
- * Memory    Entries live as long as the registry; at most `limit` of them.
- * Units     Ids; bytes as stored; wall milliseconds.
- * Errors    ST_FULL the limit of channels is reached.
+ * Threads   registry_intern and all writing of figures: the journal's thread
+ * (or journal_open). find, by_number, each, reading of figures: any. Memory
+ * Entries live as long as the registry; at most `limit` of them. Units     Ids;
+ * bytes as stored; wall milliseconds. Errors    ST_FULL the limit of channels
+ * is reached.
  */
 #ifndef TIDINGS_REGISTRY_H
 #define TIDINGS_REGISTRY_H
@@ -22,9 +23,9 @@
 struct registry;
 
 struct channel_entry {
-    const char *name; /* fixed; also ended by NUL */
-    uint64_t hash;    /* fixed: registry_hash(name) */
-    uint32_t number;  /* fixed: what records carry; from 1 */
+    const char *name;    /* fixed; also ended by NUL */
+    uint64_t hash;       /* fixed: registry_hash(name) */
+    uint32_t number;     /* fixed: what records carry; from 1 */
     uint16_t name_bytes; /* fixed */
 
     /* Written by the journal's thread, read by all. */

@@ -1,7 +1,8 @@
 /* status.h -- how a call says that luck was bad.
  *
- * Bugs abort (check.h); everything that the disk, the network or a client can do
- * wrong is one of these. Library codes are translated once, at their adapter.
+ * Bugs abort (check.h); everything that the disk, the network or a client can
+ * do wrong is one of these. Library codes are translated once, at their
+ * adapter.
  *
  * Threads   Any.
  * Memory    None: the texts are static.

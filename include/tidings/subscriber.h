@@ -51,6 +51,7 @@ struct membership {
     struct channel *channel; /* or */
     struct pattern *pattern;
     uint64_t after; /* events up to here are not wanted from this channel */
+    uint64_t told;  /* of what retention took, the client knows up to here */
 };
 
 struct subscriber_calls {

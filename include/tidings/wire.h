@@ -41,8 +41,8 @@ bool json_is_valid(struct text text); /* RFC 8259, depth <= 64 */
  * controls are escaped. `text` is valid UTF-8. */
 void json_append_string(struct buffer *out, struct text text);
 
-/* Appends `text` if it is JSON (line breaks between its tokens become spaces, so
- * the result is one line), else as a JSON string. */
+/* Appends `text` if it is JSON (line breaks between its tokens become spaces,
+ * so the result is one line), else as a JSON string. */
 void json_append_data(struct buffer *out, struct text text);
 
 /* The unescaped value of a JSON string token (without its quotes). Escapes that
@@ -51,13 +51,15 @@ enum status json_unescape(struct text raw, struct buffer *out) MUST_USE;
 
 /* ---- time_text.c --------------------------------------------------------- */
 
-void time_append_iso(struct buffer *out, int64_t wall_ms); /* ...T..:..:...sssZ */
-void time_append_plain(struct buffer *out, int64_t wall_ms); /* Y-m-d H:M:S, no zone */
+void time_append_iso(struct buffer *out,
+                     int64_t wall_ms); /* ...T..:..:...sssZ */
+void time_append_plain(struct buffer *out,
+                       int64_t wall_ms); /* Y-m-d H:M:S, no zone */
 
 /* ---- position.c: how far a client has read ------------------------------ */
 
 enum position_kind {
-    POSITION_LATEST,   /* also: none given */
+    POSITION_LATEST, /* also: none given */
     POSITION_EARLIEST,
     POSITION_ID,       /* number: after this id */
     POSITION_TIME,     /* number: after this unix time in ms */
@@ -86,10 +88,10 @@ bool position_next_channel(struct text json, size_t *cursor,
 enum envelope_mode { ENVELOPE_AUTO, ENVELOPE_ALWAYS, ENVELOPE_NEVER };
 
 struct envelope {
-    struct text type;       /* into scratch or input */
-    struct text data;       /* raw JSON of the member, or for a JSON string its
-                               value; into scratch or input */
-    struct buffer scratch;  /* fini by the caller */
+    struct text type;      /* into scratch or input */
+    struct text data;      /* raw JSON of the member, or for a JSON string its
+                              value; into scratch or input */
+    struct buffer scratch; /* fini by the caller */
 };
 
 /* Sets up `scratch` itself; after a failure it is empty, so fini is harmless.
@@ -117,8 +119,8 @@ void sse_append_event(struct buffer *out, const struct event_view *event);
 /* The line alone: it works as it is read, and joins the block that follows. */
 void sse_append_retry(struct buffer *out, unsigned retry_ms);
 
-/* {"id":N,"channel_id":"..","ts":"..Z","data":{"type":"..","data":..}}; an event
- * without type has "type":"". No line break inside or after. */
+/* {"id":N,"channel_id":"..","ts":"..Z","data":{"type":"..","data":..}}; an
+ * event without type has "type":"". No line break inside or after. */
 void event_json_append(struct buffer *out, const struct event_view *event);
 
 /* {"type":..,"data":..}; for an event without type the data alone. One line. */
@@ -128,7 +130,8 @@ void event_json_append_envelope(struct buffer *out,
 /* The data alone, as JSON, one line. */
 void event_json_append_data(struct buffer *out, const struct event_view *event);
 
-/* ---- http_head.c: RFC 9112, strictly -------------------------------------- */
+/* ---- http_head.c: RFC 9112, strictly --------------------------------------
+ */
 
 #define HTTP_HEADERS_MAX 64
 
@@ -139,14 +142,15 @@ struct http_head {
     enum http_body body;
     uint64_t content_length; /* HTTP_BODY_LENGTH; 0 is HTTP_BODY_NONE */
     bool is_http_10;
-    bool keeps_alive;     /* by version and Connection */
+    bool keeps_alive; /* by version and Connection */
     bool expects_continue;
-    bool has_tabs;        /* HTAB inside field values: civetweb wants spaces */
+    bool has_tabs; /* HTAB inside field values: civetweb wants spaces */
 };
 
 /* ST_OK; ST_EMPTY: no end of head yet in these bytes (ask again with more);
  * ST_BAD_INPUT: `*http_status_out` (400, 405, 411, 414, 417, 431, 501, 505) and
- * `*why_out`. Leading empty lines (at most 2) are skipped and counted in bytes. */
+ * `*why_out`. Leading empty lines (at most 2) are skipped and counted in bytes.
+ */
 enum status http_head_check(struct text bytes, struct http_head *head_out,
                             unsigned *http_status_out,
                             const char **why_out) MUST_USE;
@@ -166,12 +170,13 @@ enum status chunked_decode(struct chunked *chunked, struct text input,
                            size_t limit, struct buffer *out,
                            size_t *used_out) MUST_USE;
 
-/* ---- form.c: application/x-www-form-urlencoded, queries ------------------- */
+/* ---- form.c: application/x-www-form-urlencoded, queries -------------------
+ */
 
 /* Appends the decoded value of `name` (exact, decoded names are compared) and
  * says whether it was there. `*cursor` (start 0) allows repeated names. A bad
- * escape makes `*is_bad_out` true (else untouched) and appends nothing. NUL in a
- * value is bad. */
+ * escape makes `*is_bad_out` true (else untouched) and appends nothing. NUL in
+ * a value is bad. */
 bool form_find(struct text form, const char *name, size_t *cursor,
                struct buffer *value_out, bool *is_bad_out);
 

@@ -241,11 +241,30 @@ void directory_leave(struct directory *directory, struct subscriber *subscriber)
     release_idle_patterns(directory);
 }
 
-unsigned directory_local_count(struct directory *directory, struct text name)
+unsigned directory_local_count(struct directory *directory,
+                               struct text selector)
 {
-    struct channel *channel = find(directory, name, registry_hash(name));
+    struct channel *channel;
 
+    if (selector_is_pattern(selector)) {
+        const struct pattern *pattern =
+            pattern_set_find(&directory->patterns, selector);
+
+        return pattern == NULL ? 0 : pattern->member_count;
+    }
+    channel = find(directory, selector, registry_hash(selector));
     return channel == NULL ? 0 : channel->solo_count + channel->mixed_count;
+}
+
+struct text directory_channel_name(const struct membership *member)
+{
+    return channel_name(member->channel);
+}
+
+struct text directory_selector(const struct membership *member)
+{
+    return member->channel != NULL ? channel_name(member->channel)
+                                   : pattern_selector(member->pattern);
 }
 
 const struct membership *directory_covers(const struct subscriber *subscriber,

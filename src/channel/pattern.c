@@ -138,6 +138,17 @@ static bool next_token(struct text *rest, struct text *token_out)
     return true;
 }
 
+struct pattern *pattern_set_find(const struct pattern_set *set,
+                                 struct text selector)
+{
+    const struct pattern_node *node = set->root;
+    struct text rest = selector, token;
+
+    while (node != NULL && next_token(&rest, &token))
+        node = find_child(set, node, token);
+    return node == NULL ? NULL : node->pattern;
+}
+
 struct pattern *pattern_set_add(struct pattern_set *set, struct text selector)
 {
     struct pattern_node *node = set->root;

@@ -48,6 +48,10 @@ static inline struct text pattern_selector(const struct pattern *pattern)
 
 struct pattern *pattern_set_add(struct pattern_set *set, struct text selector);
 
+/* NULL if nobody subscribes to it. */
+struct pattern *pattern_set_find(const struct pattern_set *set,
+                                 struct text selector);
+
 /* Frees the pattern if it has no members. */
 void pattern_set_release(struct pattern_set *set, struct pattern *pattern);
 

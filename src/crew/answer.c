@@ -116,7 +116,7 @@ void connection_refuse(struct connection *connection, unsigned status,
                        const char *code, const char *message,
                        struct text headers)
 {
-    struct buffer body;
+    struct buffer body, all;
 
     buffer_init(&body);
     buffer_append_string(&body, "{\"error\":");
@@ -124,11 +124,15 @@ void connection_refuse(struct connection *connection, unsigned status,
     buffer_append_string(&body, ",\"message\":");
     json_append_string(&body, text_of(message));
     buffer_append_string(&body, "}\n");
+    buffer_init(&all);
+    buffer_append_string(&all, "X-Content-Type-Options: nosniff\r\n");
+    buffer_append_text(&all, headers);
     connection_answer(connection, &(struct answer){
                                       .status = status,
                                       .type = "application/problem+json",
-                                      .headers = headers,
+                                      .headers = buffer_text(&all),
                                       .body = buffer_text(&body),
                                   });
+    buffer_fini(&all);
     buffer_fini(&body);
 }

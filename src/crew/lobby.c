@@ -36,7 +36,11 @@ static void refuse_head(struct connection *connection, unsigned status,
     consume(crew, crew->unread.length);
     connection->keeps_alive = false;
     connection->has_body_left = true; /* who knows what still comes */
-    connection_refuse(connection, status, "bad_request", why, text_of(""));
+    connection_refuse(
+        connection, status, "bad_request", why,
+        text_of(status == 405
+                    ? "Allow: GET, HEAD, POST, PUT, DELETE, OPTIONS\r\n"
+                    : ""));
 }
 
 static void on_routed(void *arg, const struct handoff_request *request)

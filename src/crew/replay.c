@@ -167,19 +167,85 @@ static bool has_missed_nothing(const struct crew *crew,
     return true;
 }
 
+/* ---- what retention took meanwhile
+ * ------------------------------------------- */
+
+/* Of one membership: the newest id that is gone. For a pattern, of any channel:
+ * looking at each would cost more than a needless word about a gap. */
+static uint64_t trimmed_of(const struct crew *crew,
+                           const struct membership *member)
+{
+    const struct channel_entry *entry;
+
+    if (member->channel == NULL)
+        return journal_trimmed_id(crew_journal(crew));
+    entry = registry_find(journal_registry(crew_journal(crew)),
+                          directory_channel_name(member));
+    return entry == NULL ? 0 : atomic_load(&entry->trimmed_id);
+}
+
+void replay_note_trimmed(struct crew *crew, struct subscriber *subscriber)
+{
+    for (unsigned i = 0; i < subscriber->membership_count; i++)
+        subscriber->memberships[i].told =
+            trimmed_of(crew, &subscriber->memberships[i]);
+}
+
+/* After the slice was read: is anything gone that lay behind `after`? */
+static void look_for_gap(const struct crew *crew, struct subscriber *subscriber,
+                         uint64_t after, struct replay *replay)
+{
+    if (journal_trimmed_id(crew_journal(crew)) <= after)
+        return;
+    for (unsigned i = 0; i < subscriber->membership_count; i++) {
+        struct membership *member = &subscriber->memberships[i];
+        uint64_t trimmed = trimmed_of(crew, member);
+
+        if (trimmed <= after || trimmed <= member->told)
+            continue;
+        member->told = trimmed;
+        replay->has_gap = true;
+        replay->resumed = subscriber_is_mixed(subscriber) ? after : trimmed;
+    }
+}
+
+/* ---- one slice
+ * ------------------------------------------------------------------ */
+
+static enum status read_or_take(struct crew *crew,
+                                struct subscriber *subscriber,
+                                struct journal_query *query,
+                                struct replay *replay)
+{
+    uint64_t after = subscriber->cursor;
+    struct replay_slot *slot = NULL;
+    enum status st;
+
+    if (query->only != NULL) {
+        slot = slot_of(crew, query->only, subscriber);
+        if (take_cached(slot, query->only, subscriber, query->max_events,
+                        &replay->frames))
+            return ST_OK;
+    }
+    st = read_slice(crew, subscriber, query, &replay->frames);
+    if (st != ST_OK)
+        return st;
+    look_for_gap(crew, subscriber, after, replay);
+    if (slot != NULL && replay->frames != NULL && !replay->has_gap)
+        keep(slot, query->only, after, subscriber, query->max_events,
+             replay->frames);
+    return ST_OK;
+}
+
 enum status replay_slice(struct crew *crew, struct subscriber *subscriber,
                          struct journal_trail *trail, unsigned max_events,
-                         size_t max_bytes, struct frames **frames_out,
-                         bool *is_caught_up_out)
+                         size_t max_bytes, struct replay *replay_out)
 {
     struct journal_query query = {.max_events = max_events,
                                   .max_bytes = max_bytes};
-    struct replay_slot *slot = NULL;
-    uint64_t after = subscriber->cursor;
     enum status st;
 
-    *frames_out = NULL;
-    *is_caught_up_out = true;
+    *replay_out = (struct replay){.is_caught_up = true};
     if (has_missed_nothing(crew, subscriber))
         return ST_OK;
     if (!subscriber_is_mixed(subscriber)) {
@@ -187,20 +253,14 @@ enum status replay_slice(struct crew *crew, struct subscriber *subscriber,
             registry_find(journal_registry(crew_journal(crew)),
                           directory_channel_name(&subscriber->memberships[0]));
         query.trail = trail;
-        slot = slot_of(crew, query.only, subscriber);
     }
-    if (slot == NULL ||
-        !take_cached(slot, query.only, subscriber, max_events, frames_out)) {
-        st = read_slice(crew, subscriber, &query, frames_out);
-        if (st != ST_OK)
-            return st;
-        if (slot != NULL && *frames_out != NULL)
-            keep(slot, query.only, after, subscriber, max_events, *frames_out);
-    }
-    if (*frames_out != NULL)
+    st = read_or_take(crew, subscriber, &query, replay_out);
+    if (st != ST_OK)
+        return st;
+    if (replay_out->frames != NULL)
         metrics_add(crew_metrics(crew), METRIC_replayed,
-                    (*frames_out)->mark_count);
-    *is_caught_up_out =
+                    replay_out->frames->mark_count);
+    replay_out->is_caught_up =
         subscriber->cursor >= directory_seen_upto(crew_directory(crew));
     return ST_OK;
 }

@@ -93,17 +93,6 @@ static bool is_trimmed_after_time(const struct covered *covered,
     return false;
 }
 
-/* "Everything that is kept", as an id where one says the same. */
-static uint64_t oldest_position(struct journal *journal,
-                                const struct covered *covered)
-{
-    uint64_t before_first = journal_first_id(journal) - 1;
-    uint64_t trimmed =
-        covered->count == 1 ? atomic_load(&covered->entries[0]->trimmed_id) : 0;
-
-    return trimmed > before_first ? trimmed : before_first;
-}
-
 static void resume_after_id(struct journal *journal,
                             const struct covered *covered, uint64_t id,
                             struct resume *resume)
@@ -118,17 +107,16 @@ static void resume_after_id(struct journal *journal,
         resume->after = last;
     } else if (id < first - 1 && id != 0) {
         resume->gap = GAP_UNKNOWN;
-        resume->after = oldest_position(journal, covered);
+        resume->after = first - 1; /* all that is kept */
     } else if (is_trimmed_after_id(covered, id)) {
         resume->gap = GAP_TRIMMED;
-        if (covered->count == 1)
-            resume->after = oldest_position(journal, covered);
     }
 }
 
-static enum status resolve(struct crew *crew, const struct covered *covered,
-                           const struct position *position,
-                           struct resume *resume)
+static enum status resolve_kind(struct crew *crew,
+                                const struct covered *covered,
+                                const struct position *position,
+                                struct resume *resume)
 {
     struct journal *journal = crew_journal(crew);
     uint64_t first = journal_first_id(journal);
@@ -142,7 +130,7 @@ static enum status resolve(struct crew *crew, const struct covered *covered,
             resume->after = first - 1;
         return ST_OK;
     case POSITION_EARLIEST:
-        resume->after = oldest_position(journal, covered);
+        resume->after = first - 1; /* all that is kept */
         return ST_OK;
     case POSITION_ID:
         resume_after_id(journal, covered, position->number, resume);
@@ -160,6 +148,22 @@ static enum status resolve(struct crew *crew, const struct covered *covered,
         break;
     }
     CHECK(false);
+}
+
+static enum status resolve(struct crew *crew, const struct covered *covered,
+                           const struct position *position,
+                           struct resume *resume)
+{
+    enum status st = resolve_kind(crew, covered, position, resume);
+    uint64_t trimmed;
+
+    /* Of one channel nothing is left up to what was trimmed: start there. */
+    if (st == ST_OK && covered->count == 1) {
+        trimmed = atomic_load(&covered->entries[0]->trimmed_id);
+        if (resume->after < trimmed)
+            resume->after = trimmed;
+    }
+    return st;
 }
 
 enum status resume_find_channel(struct crew *crew, struct text channel,

@@ -171,34 +171,62 @@ static void log_failure(enum status st)
              LOG_STR("why", status_text(st)));
 }
 
+/* Retention was faster than this reader: told in its place in the stream. */
+static void append_gap(struct stream *stream, uint64_t cursor,
+                       const struct replay *replay, struct buffer *out)
+{
+    struct resume resume = {.after = replay->resumed, .gap = GAP_TRIMMED};
+    struct buffer requested;
+
+    buffer_init(&requested);
+    buffer_append_u64(&requested, cursor);
+    stream_append_gap(stream, buffer_text(&requested), &resume, out);
+    buffer_fini(&requested);
+    count(stream, METRIC_gaps, 1);
+}
+
+static void push_gap(struct stream *stream, uint64_t cursor,
+                     const struct replay *replay)
+{
+    struct buffer out;
+
+    buffer_init(&out);
+    append_gap(stream, cursor, replay, &out);
+    push(stream, buffer_text(&out));
+    buffer_fini(&out);
+}
+
 static void replay_stream(struct stream *stream)
 {
     struct crew *crew = connection_crew(stream->connection);
-    struct frames *frames = NULL;
-    bool is_caught_up = false;
+    uint64_t cursor = stream->subscriber.cursor;
+    struct replay replay;
     enum status st;
 
     if (connection_waiting_bytes(stream->connection) > SLICE_BYTES)
         return; /* drained() asks again */
     st = replay_slice(crew, &stream->subscriber, &stream->trail, SLICE_EVENTS,
-                      SLICE_BYTES, &frames, &is_caught_up);
+                      SLICE_BYTES, &replay);
     if (st != ST_OK) {
         log_failure(st);
         finish_stream(stream, true);
         return;
     }
-    if (frames != NULL) {
-        count(stream, METRIC_deliveries, frames->mark_count);
-        connection_push(stream->connection, frames, 0, frames->length);
+    if (replay.has_gap)
+        push_gap(stream, cursor, &replay);
+    if (replay.frames != NULL) {
+        count(stream, METRIC_deliveries, replay.frames->mark_count);
+        connection_push(stream->connection, replay.frames, 0,
+                        replay.frames->length);
         touch_keepalive(stream);
     }
-    if (is_caught_up && stream->is_busy)
+    if (replay.is_caught_up && stream->is_busy)
         finish_stream(stream, false);
-    else if (is_caught_up)
+    else if (replay.is_caught_up)
         go_live(stream);
-    else if (frames == NULL)
+    else if (replay.frames == NULL)
         connection_want_replay(stream->connection);
-    frames_unref(&frames);
+    frames_unref(&replay.frames);
 }
 
 /* Nothing yet: wait for the first offer, if it may. */
@@ -214,33 +242,45 @@ static void wait_or_answer(struct stream *stream)
     }
 }
 
+static void gather(struct stream *stream, uint64_t cursor,
+                   struct replay *replay)
+{
+    struct gathering *gathering = stream->gathering;
+
+    if (replay->has_gap)
+        append_gap(stream, cursor, replay, &gathering->body);
+    if (replay->frames == NULL)
+        return;
+    count(stream, METRIC_deliveries, replay->frames->mark_count);
+    gathering->events += replay->frames->mark_count;
+    buffer_append(&gathering->body, replay->frames->bytes,
+                  replay->frames->length);
+    frames_unref(&replay->frames);
+}
+
 static void replay_poll(struct stream *stream)
 {
     struct crew *crew = connection_crew(stream->connection);
     struct gathering *gathering = stream->gathering;
-    struct frames *frames = NULL;
-    bool is_caught_up = false;
-    enum status st = replay_slice(crew, &stream->subscriber, &stream->trail,
-                                  ANSWER_EVENTS_MAX - gathering->events,
-                                  ANSWER_BYTES_MAX - gathering->body.length,
-                                  &frames, &is_caught_up);
+    uint64_t cursor = stream->subscriber.cursor;
+    struct replay replay;
+    enum status st =
+        replay_slice(crew, &stream->subscriber, &stream->trail,
+                     ANSWER_EVENTS_MAX - gathering->events,
+                     ANSWER_BYTES_MAX - gathering->body.length, &replay);
 
     if (st != ST_OK) {
         log_failure(st);
         connection_refuse(stream->connection, 500, "journal",
                           "the journal could not be read", text_of(""));
+        leave(stream);
         return;
     }
-    if (frames != NULL) {
-        count(stream, METRIC_deliveries, frames->mark_count);
-        gathering->events += frames->mark_count;
-        buffer_append(&gathering->body, frames->bytes, frames->length);
-        frames_unref(&frames);
-    }
+    gather(stream, cursor, &replay);
     if (gathering->events >= ANSWER_EVENTS_MAX ||
         gathering->body.length >= ANSWER_BYTES_MAX)
         answer_now(stream);
-    else if (is_caught_up)
+    else if (replay.is_caught_up)
         wait_or_answer(stream);
     else
         connection_want_replay(stream->connection);
@@ -307,19 +347,17 @@ static void set_own_positions(struct stream *stream)
     }
 }
 
-static void join(struct stream *stream, const struct resume *resume)
+static void join(struct stream *stream)
 {
     struct crew *crew = connection_crew(stream->connection);
     const struct order *order = stream->order;
 
     subscriber_init(
         &stream->subscriber, &subscriber_calls,
-        order_format(order, connection_is_http_10(stream->connection)),
-        resume->after);
+        order_format(order, connection_is_http_10(stream->connection)), 0);
     directory_join(crew_directory(crew), &stream->subscriber, order->selectors,
                    order->selector_count);
-    if (order->position.kind == POSITION_CHANNELS)
-        set_own_positions(stream);
+    replay_note_trimmed(crew, &stream->subscriber);
     count(stream, METRIC_subscribers, 1);
     count(stream, METRIC_subscribers_replaying, 1);
 }
@@ -329,7 +367,7 @@ static void begin_poll(struct stream *stream, const struct resume *resume)
     stream->gathering = must_calloc(1, sizeof *stream->gathering);
     buffer_init(&stream->gathering->body);
     if (resume->gap != GAP_NONE)
-        stream_append_gap(stream, stream->order, resume,
+        stream_append_gap(stream, stream->order->position_text, resume,
                           &stream->gathering->body);
     connection_begin(stream->connection, CONNECTION_WAITING);
 }
@@ -342,7 +380,7 @@ static void begin_stream(struct stream *stream, const struct resume *resume)
     stream_append_head(stream, stream->order, resume, &out);
     stream_append_opening(stream, stream->order, &out);
     if (resume->gap != GAP_NONE)
-        stream_append_gap(stream, stream->order, resume, &out);
+        stream_append_gap(stream, stream->order->position_text, resume, &out);
     connection_begin(stream->connection, CONNECTION_STREAMING);
     push(stream, buffer_text(&out));
     buffer_fini(&out);
@@ -373,35 +411,47 @@ static bool is_refused(struct stream *stream, const struct resume *resume)
         return false;
     connection_refuse(stream->connection, 410, "gap",
                       "part of what was missed is not kept any more",
-                      text_of(stream_headers));
+                      text_of("Cache-Control: no-store\r\n"));
     return true;
+}
+
+/* Joined first, resolved then: what retention takes in between is noticed. */
+static bool resolve(struct stream *stream, struct resume *resume)
+{
+    struct connection *connection = stream->connection;
+    enum status st;
+
+    join(stream);
+    st = resume_find(connection_crew(connection), stream->order, resume);
+    if (st != ST_OK) {
+        log_failure(st);
+        connection_refuse(connection, 500, "journal",
+                          "the journal could not be read", text_of(""));
+        return false;
+    }
+    stream->subscriber.cursor = resume->after;
+    if (stream->order->position.kind == POSITION_CHANNELS)
+        set_own_positions(stream);
+    return !is_refused(stream, resume);
 }
 
 static void begin(struct stream *stream)
 {
     struct connection *connection = stream->connection;
-    struct crew *crew = connection_crew(connection);
     struct order *order = stream->order;
     struct resume resume = {0};
-    enum status st = resume_find(crew, order, &resume);
 
-    if (st != ST_OK) {
-        log_failure(st);
-        connection_refuse(connection, 500, "journal",
-                          "the journal could not be read", text_of(""));
-        return;
-    }
-    if (is_refused(stream, &resume))
+    if (!resolve(stream, &resume))
         return;
     if (connection_is_head(connection)) {
         answer_head(stream, &resume);
         return;
     }
     if (order->wait_key.length > 0 && order->wait_ms > 0) {
-        stream->key = wait_keys_hold(crew_http(crew), order);
+        stream->key =
+            wait_keys_hold(crew_http(connection_crew(connection)), order);
         stream->is_busy = stream->key == NULL;
     }
-    join(stream, &resume);
     if (order->is_one_answer)
         begin_poll(stream, &resume);
     else

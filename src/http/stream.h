@@ -47,7 +47,7 @@ void stream_append_head(struct stream *stream, const struct order *order,
                         const struct resume *resume, struct buffer *out);
 void stream_append_opening(struct stream *stream, const struct order *order,
                            struct buffer *out);
-void stream_append_gap(struct stream *stream, const struct order *order,
+void stream_append_gap(const struct stream *stream, struct text requested,
                        const struct resume *resume, struct buffer *out);
 void stream_append_keepalive(const struct stream *stream, struct buffer *out);
 void stream_append_retry(const struct stream *stream, unsigned retry_ms,

@@ -6,6 +6,7 @@
 #include "stream.h"
 
 #include <tidings/clock.h>
+#include <tidings/directory.h>
 
 #include <string.h>
 
@@ -76,6 +77,7 @@ void stream_append_retry(const struct stream *stream, unsigned retry_ms,
         return;
     buffer_init(&line);
     sse_append_retry(&line, retry_ms);
+    buffer_append_char(&line, '\n'); /* a block of its own: protocol.md 3 */
     frame_append_raw(out, format_of(stream), buffer_text(&line));
     buffer_fini(&line);
 }
@@ -107,18 +109,19 @@ void stream_append_opening(struct stream *stream, const struct order *order,
         stream_append_retry(stream, stream_jittered_retry_ms(crew), out);
 }
 
-void stream_append_gap(struct stream *stream, const struct order *order,
+void stream_append_gap(const struct stream *stream, struct text requested,
                        const struct resume *resume, struct buffer *out)
 {
     struct buffer data;
-    struct event_view gap = {.id = resume->after,
-                             .time_ms = clock_wall_ms(&system_clock),
-                             .channel = order->selectors[0],
-                             .type = text_of("tidings.gap")};
+    struct event_view gap = {
+        .id = resume->after,
+        .time_ms = clock_wall_ms(&system_clock),
+        .channel = directory_selector(&stream->subscriber.memberships[0]),
+        .type = text_of("tidings.gap")};
 
     buffer_init(&data);
     buffer_append_string(&data, "{\"requested\":");
-    json_append_string(&data, order->position_text);
+    json_append_string(&data, requested);
     buffer_append_string(&data, ",\"resumed\":\"");
     buffer_append_u64(&data, resume->after);
     buffer_append_string(&data, "\",\"reason\":\"");

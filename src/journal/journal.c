@@ -171,6 +171,12 @@ struct registry *journal_registry(struct journal *journal)
     return journal->registry;
 }
 
+uint64_t journal_trimmed_id(const struct journal *journal)
+{
+    return atomic_load_explicit(&journal->ledger.newest_trimmed,
+                                memory_order_acquire);
+}
+
 uint64_t journal_last_id(const struct journal *journal)
 {
     return atomic_load_explicit(&journal->last_id, memory_order_acquire);

@@ -219,6 +219,20 @@ void ledger_add(struct ledger *ledger, struct ledger_channel *channel,
         totals->next_due_ms = time_ms + channel->keep.age_ms;
 }
 
+/* Told before the commit that takes the event away: who reads the journal after
+ * it must not find a hole that nobody has heard of. If the commit fails,
+ * somebody may be told of a gap that is none. */
+static void announce_trim(struct ledger *ledger, struct channel_entry *entry,
+                          uint64_t id, int64_t time_ms)
+{
+    atomic_store_explicit(&entry->trimmed_ms, time_ms, memory_order_release);
+    atomic_store_explicit(&entry->trimmed_id, id, memory_order_release);
+    if (id >
+        atomic_load_explicit(&ledger->newest_trimmed, memory_order_relaxed))
+        atomic_store_explicit(&ledger->newest_trimmed, id,
+                              memory_order_release);
+}
+
 void ledger_remove(struct ledger *ledger, struct ledger_channel *channel,
                    uint64_t id, int64_t time_ms, uint64_t bytes)
 {
@@ -233,6 +247,7 @@ void ledger_remove(struct ledger *ledger, struct ledger_channel *channel,
     figures->bytes -= bytes < figures->bytes ? bytes : figures->bytes;
     figures->first_id = figures->count == 1 ? figures->last_id : 0;
     channel->is_trimmed = true;
+    announce_trim(ledger, channel->entry, id, time_ms);
     recount(ledger, channel);
 }
 
@@ -260,5 +275,8 @@ void ledger_load(struct ledger *ledger, struct ledger_channel *channel,
     discount(ledger, channel);
     channel->figures = *figures;
     channel->is_stored = true;
+    if (figures->trimmed_id > 0)
+        announce_trim(ledger, channel->entry, figures->trimmed_id,
+                      figures->trimmed_ms);
     recount(ledger, channel);
 }

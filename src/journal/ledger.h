@@ -52,6 +52,7 @@ struct ledger {
     int64_t least_age_ms; /* of all channels that have one; 0 = none has */
 
     struct ledger_totals totals, settled; /* now; after the last commit */
+    _Atomic uint64_t newest_trimmed;      /* of any channel; read by all */
     uint64_t serial;                      /* of the open transaction */
     struct ledger_saved *saved;           /* what it changed, as it was */
     unsigned saved_count, saved_room;
