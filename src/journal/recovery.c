@@ -33,6 +33,7 @@ struct load {
     uint64_t newest_id; /* in any row */
     int64_t newest_ms;
     unsigned unsettled;
+    int64_t now_ms; /* monotonic */
 };
 
 static void note_upto(struct load *load, const struct channel_row *row)
@@ -106,9 +107,12 @@ static enum status load_event(struct load *load, const MDB_val *key,
     channel = ledger_by_number(ledger, record.channel);
     if (channel == NULL || record.time_ms < ledger->totals.last_ms)
         return ST_CORRUPT;
-    if (id > upto_of(load, record.channel))
+    if (id > upto_of(load, record.channel)) {
         ledger_add(ledger, channel, id, record.time_ms,
                    record_stored_bytes(value->mv_size));
+        /* Its row is behind; the next checkpoint must not pass it over. */
+        checkpoint_note(&load->journal->checkpoint, channel, load->now_ms);
+    }
     settle_some(load);
     return ST_OK;
 }
@@ -201,7 +205,8 @@ static void publish_totals(struct journal *journal)
 enum status recovery_load(struct journal *journal, MDB_txn *txn, char *why,
                           size_t why_bytes)
 {
-    struct load load = {.journal = journal};
+    struct load load = {.journal = journal,
+                        .now_ms = clock_monotonic_ms(journal->options.clock)};
     const struct environment *environment = &journal->environment;
     uint64_t checkpoint_id = 0;
     enum status st =
@@ -209,6 +214,7 @@ enum status recovery_load(struct journal *journal, MDB_txn *txn, char *why,
 
     if (st == ST_NOT_FOUND)
         st = ST_OK;
+    checkpoint_init(&journal->checkpoint, checkpoint_id);
     ledger_begin(&journal->ledger);
     if (st == ST_OK)
         st = load_table(&load, txn, environment->channels, 0, load_row);
@@ -225,7 +231,6 @@ enum status recovery_load(struct journal *journal, MDB_txn *txn, char *why,
                  status_text(st), checkpoint_id);
         return st;
     }
-    checkpoint_init(&journal->checkpoint, checkpoint_id);
     publish_totals(journal);
     return ST_OK;
 }
@@ -251,7 +256,8 @@ static enum status follow_event(struct load *load, const MDB_val *key,
 
 enum status recovery_follow(struct journal *journal, MDB_txn *txn)
 {
-    struct load load = {.journal = journal};
+    struct load load = {.journal = journal,
+                        .now_ms = clock_monotonic_ms(journal->options.clock)};
     struct ledger *ledger = &journal->ledger;
     const uint64_t known_id = ledger->totals.last_id;
     uint64_t last_id;
