@@ -48,14 +48,18 @@ static void on_wake(uv_async_t *async)
     (void)async; /* the turn follows in any case */
 }
 
-static void on_timer(uv_timer_t *timer)
-{
-    (void)timer;
-}
-
 static void on_more(uv_idle_t *idle)
 {
     (void)idle;
+}
+
+/* Timers run before the loop waits for sockets, the turn after it: the idle
+ * handle keeps that wait from lasting. */
+static void on_timer(uv_timer_t *timer)
+{
+    struct crew *crew = CONTAINER_OF(timer, struct crew, timer);
+
+    CHECK(uv_idle_start(&crew->more, on_more) == 0);
 }
 
 static void wake_loop(void *arg)

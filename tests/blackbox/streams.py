@@ -173,7 +173,10 @@ class Sse(Stream):
 
 
 class Lines(Stream):
-    """Flavor `lines`: each line one JSON text, given as text."""
+    """Flavor `lines`: each line one JSON text, given as text. Empty lines are
+    counted: keep-alives."""
+
+    empty = 0
 
     def next_or_end(self, deadline):
         taken = self.body.taken
@@ -182,8 +185,10 @@ class Lines(Stream):
             if at >= 0:
                 line = bytes(taken[self.seen:at]).decode("utf-8")
                 self.seen = at + 1
-                return line
-            if not self.more(deadline, "a line"):
+                if line:
+                    return line
+                self.empty += 1
+            elif not self.more(deadline, "a line"):
                 assert self.seen == len(taken), "a last line without its end"
                 return None
 

@@ -238,6 +238,15 @@ def test_3_a_silent_stream_gets_a_comment(world):
     assert stream.next().data == "x"
 
 
+@serve(keepalive_ms=20, crew_threads=1)
+def test_3_a_silent_stream_gets_comments_again_and_again(world):
+    """A timer that comes due just before the loop looks at its sockets must
+    not be lost: nothing else would wake a silent server."""
+    stream = world.sse("/events/news")
+    for _ in range(100):
+        assert stream.wait_for_comment() == ""
+
+
 def check_keepalive(message):
     assert message["action"] == "keep-alive"
     assert re.fullmatch(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d",
