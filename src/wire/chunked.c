@@ -71,7 +71,7 @@ static enum chunked_state take_digit(struct chunked *chunked, char c)
     int value = hex_value(c);
     bool is_padding = chunked->state == STATE_SIZE && chunked->left == 0;
 
-    if (value < 0 || chunked->left >> 60 != 0)
+    if (value < 0 || chunked->left > UINT64_MAX >> 4)
         return STATE_BAD;
     chunked->left = chunked->left << 4 | (uint64_t)value;
     return is_padding ? count(chunked, STATE_SIZE) : STATE_SIZE;

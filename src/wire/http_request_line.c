@@ -5,12 +5,12 @@
  * another protocol is to hear that, and not that his target is odd.
  *
  * Only the origin form (`/path?query`) is accepted. Characters that browsers
- * send in a query without escaping, `{` `}` `|` and the like, are let through;
- * `#`, and
- * `\` in a path, are not: servers and proxies disagree about what they mean. In
- * a path every escape must be one, and none may hide a control character: %00
- * would cut the path short, %0d%0a would end a line for whoever decodes it. The
- * query's escapes are judged where it is decoded (form.c).
+ * send in a query without escaping, `{` `}` `|` and the like, are let through.
+ * A `#`, or a backslash in a path, is not: servers and proxies disagree about
+ * what it means. In a path every escape must be one, and none may hide a
+ * control character: %00 would cut the path short, %0d%0a would end a line for
+ * whoever decodes it. The query's escapes are judged where it is decoded
+ * (form.c).
  */
 #include "http_check.h"
 

@@ -211,7 +211,30 @@ bool json_is_valid(struct text text)
 
 /* ---- writing ------------------------------------------------------------- */
 
-static char *put_hex_escape(char *at, unsigned code)
+#define LONG_ESCAPE_BYTES 6 /* \u001f */
+#define BY_CODE           'u'
+#define PERHAPS           '?' /* the first of three bytes that may be U+2028 */
+
+/* What a byte becomes behind a backslash: a letter, \u and its code; 0: itself.
+ */
+/* clang-format off */
+static const char escapes[256] = {
+    'u', 'u', 'u', 'u', 'u', 'u', 'u', 'u', /* the controls, 00 to 1f */
+    'b', 't', 'n', 'u', 'f', 'r', 'u', 'u',
+    'u', 'u', 'u', 'u', 'u', 'u', 'u', 'u',
+    'u', 'u', 'u', 'u', 'u', 'u', 'u', 'u',
+    ['"'] = '"',  ['\\'] = '\\', [0x7f] = BY_CODE,
+    ['<'] = BY_CODE, ['>'] = BY_CODE, ['&'] = BY_CODE,
+    [0xe2] = PERHAPS,
+};
+/* clang-format on */
+
+static char escape_of(char c)
+{
+    return escapes[(unsigned char)c];
+}
+
+static char *put_code(char *at, unsigned code)
 {
     static const char digits[] = "0123456789abcdef";
 
@@ -223,43 +246,45 @@ static char *put_hex_escape(char *at, unsigned code)
     return at;
 }
 
-static char *put_escaped(char *at, unsigned char c)
-{
-    char letter = json_escape_letter(c);
-
-    if (letter == 0)
-        return put_hex_escape(at, c);
-    *at++ = '\\';
-    *at++ = letter;
-    return at;
-}
-
-/* U+2028 or U+2029 here? Its three bytes differ from others only in the last.
- */
+/* U+2028 or U+2029 here? Its bytes differ from others' only in the last. */
 static bool is_line_separator(const char *at, const char *end)
 {
     return end - at >= 3 && memcmp(at, "\xe2\x80", 2) == 0 &&
            ((unsigned char)at[2] & 0xfe) == 0xa8;
 }
 
-static bool needs_escape(unsigned char c)
+/* The character at `*at`, which is not plain; moves `*at` behind it. */
+static char *put_escaped(char *to, const char **at, const char *end)
 {
-    return c < 0x20 || c == '"' || c == '\\' || c == '<' || c == '>' ||
-           c == '&' || c == 0x7f;
+    unsigned char c = (unsigned char)**at;
+    char escape = escapes[c];
+
+    if (escape == PERHAPS && is_line_separator(*at, end)) {
+        to = put_code(to, 0x2000u | ((unsigned char)(*at)[2] & 0x7fu));
+        *at += 3;
+        return to;
+    }
+    *at += 1;
+    if (escape == PERHAPS) {
+        *to++ = (char)c;
+        return to;
+    }
+    if (escape == BY_CODE)
+        return put_code(to, c);
+    *to++ = '\\';
+    *to++ = escape;
+    return to;
 }
 
-/* With its quotes, and as if every possible escape were of the long kind. */
+/* With its quotes, and as if every escape were of the long kind. */
 static size_t escaped_most_bytes(struct text text)
 {
-    size_t most = text.length + 2;
+    size_t escape_count = 0;
     size_t i;
 
-    for (i = 0; i < text.length; i++) {
-        unsigned char c = (unsigned char)text.bytes[i];
-
-        most += needs_escape(c) || c == 0xe2 ? sizeof "u001f" - 1 : 0;
-    }
-    return most;
+    for (i = 0; i < text.length; i++)
+        escape_count += escape_of(text.bytes[i]) != 0;
+    return text.length + escape_count * (LONG_ESCAPE_BYTES - 1) + 2;
 }
 
 void json_append_string(struct buffer *out, struct text text)
@@ -271,23 +296,29 @@ void json_append_string(struct buffer *out, struct text text)
 
     *to++ = '"';
     while (at < end) {
-        if (needs_escape((unsigned char)*at)) {
-            to = put_escaped(to, (unsigned char)*at++);
-        } else if (*at == '\xe2' && is_line_separator(at, end)) {
-            to = put_hex_escape(to, 0x2000u | ((unsigned char)at[2] & 0x7fu));
-            at += 3;
-        } else {
-            *to++ = *at++;
-        }
+        const char *plain = at;
+
+        while (at < end && escape_of(*at) == 0)
+            at++;
+        to = put_bytes(to, plain, (size_t)(at - plain));
+        if (at < end)
+            to = put_escaped(to, &at, end);
     }
     *to++ = '"';
     out->length += (size_t)(to - start);
 }
 
+static void replace_all(char *bytes, size_t length, char old, char new)
+{
+    char *end = bytes + length;
+
+    while ((bytes = memchr(bytes, old, (size_t)(end - bytes))) != NULL)
+        *bytes++ = new;
+}
+
 void json_append_data(struct buffer *out, struct text text)
 {
     char *start;
-    size_t i;
 
     if (!json_is_valid(text)) {
         json_append_string(out, text);
@@ -295,10 +326,8 @@ void json_append_data(struct buffer *out, struct text text)
     }
     /* In valid JSON a line break can only be between tokens. */
     start = buffer_reserve(out, text.length);
-    for (i = 0; i < text.length; i++) {
-        char c = text.bytes[i];
-
-        start[i] = c == '\n' || c == '\r' ? ' ' : c;
-    }
+    memcpy(start, text.bytes, text.length);
+    replace_all(start, text.length, '\n', ' ');
+    replace_all(start, text.length, '\r', ' ');
     out->length += text.length;
 }

@@ -1,9 +1,9 @@
-/* json_string.c -- from a JSON string's escapes to the text that it means.
+/* json_string.c -- what a JSON string's escapes mean.
  *
- * One table holds the short escapes for reading and writing. \u escapes are
- * UTF-16: two of them may be one character, and half of such a pair is none. We
- * store UTF-8, which cannot hold a half, so that is refused instead of being
- * replaced: an event must not arrive as something that nobody published.
+ * The short escapes are a table. \u escapes are UTF-16: two of them may be one
+ * character, and half of such a pair is none. We store UTF-8, which cannot hold
+ * a half, so that is refused instead of being replaced: an event must not
+ * arrive as something that nobody published.
  *
  * Unescaping never makes a text longer (6 bytes become at most 3, 12 become 4);
  * so one reserve is enough, and views into the buffer that were taken before
@@ -37,16 +37,6 @@ char json_short_escape(char letter)
     for (i = 0; i < ESCAPE_ROWS; i++)
         if (escape_rows[i].letter == letter)
             return escape_rows[i].meaning;
-    return 0;
-}
-
-char json_escape_letter(unsigned char c)
-{
-    size_t i;
-
-    for (i = 0; i < ESCAPE_ROWS; i++)
-        if ((unsigned char)escape_rows[i].meaning == c)
-            return escape_rows[i].letter;
     return 0;
 }
 

@@ -1,4 +1,4 @@
-/* json_string.h -- the escapes of a JSON string, in both directions.
+/* json_string.h -- the escapes of a JSON string.
  *
  * Threads   Any.
  * Memory    None.
@@ -12,10 +12,6 @@
 
 /* What the letter after a backslash stands for (`n`: LF); 0 if nothing. */
 char json_short_escape(char letter);
-
-/* The letter that stands for this character after a backslash; 0: it needs \u.
- */
-char json_escape_letter(unsigned char c);
 
 /* Four hexadecimal digits at `at`. */
 bool json_hex4(const char *at, const char *end, unsigned *code_out);

@@ -13,18 +13,20 @@
  * A time is cut to whole milliseconds, never rounded up: events after it have a
  * time that is greater, so cutting can only give the client what it asked for.
  */
+#include <tidings/check.h>
 #include <tidings/wire.h>
 
 #include "json_object.h"
 
-#define NUMBER_MAX     UINT64_C(9007199254740991) /* 2^53 - 1 */
-#define NUMBER_DIGITS  16
-#define TIME_MIN       UINT64_C(100000000000)    /* 10^11 */
-#define TIME_END       UINT64_C(100000000000000) /* 10^14 */
-#define SECONDS_MAX    (NUMBER_MAX / 1000 - 1)
-#define DECIMALS_MAX   9
-#define LAST_MAX       10000
-#define JSON_MAX_BYTES 2048
+#define NUMBER_MAX       UINT64_C(9007199254740991) /* 2^53 - 1 */
+#define NUMBER_DIGITS    16
+#define TIME_MIN         UINT64_C(100000000000)    /* 10^11 */
+#define TIME_END         UINT64_C(100000000000000) /* 10^14 */
+#define SECONDS_MAX      (NUMBER_MAX / 1000 - 1)
+#define DECIMALS_MAX     9
+#define LAST_MAX         10000
+#define JSON_MAX_BYTES   2048
+#define JSON_MEMBERS_MAX (JSON_MAX_BYTES / sizeof "'a':1") /* and a comma */
 
 /* clang-format off */
 static const char why_form[] =
@@ -168,13 +170,12 @@ static bool read_value(struct text value, struct position *position)
            parse_digits(value, position, &ignored) == ST_OK;
 }
 
-static bool is_named_before(struct text json, size_t upto, struct text name)
+static bool contains(const struct text *names, unsigned count, struct text name)
 {
-    struct json_member member;
-    size_t cursor = 0;
+    unsigned i;
 
-    while (json_next_member(json, &cursor, &member) && cursor < upto)
-        if (text_equals(member.name, name))
+    for (i = 0; i < count; i++)
+        if (text_equals(names[i], name))
             return true;
     return false;
 }
@@ -182,8 +183,10 @@ static bool is_named_before(struct text json, size_t upto, struct text name)
 /* The sentence for what is wrong with it; NULL: nothing. */
 static const char *fault_of_channels(struct text text)
 {
+    struct text names[JSON_MEMBERS_MAX];
     struct json_member member;
     struct position ignored;
+    unsigned count = 0;
     size_t cursor = 0;
 
     if (text.length > JSON_MAX_BYTES)
@@ -195,8 +198,10 @@ static const char *fault_of_channels(struct text text)
             return why_json_name;
         if (!read_value(member.value, &ignored))
             return why_json_value;
-        if (is_named_before(text, cursor, member.name))
+        if (contains(names, count, member.name))
             return why_json_twice;
+        CHECK(count < JSON_MEMBERS_MAX);
+        names[count++] = member.name;
     }
     return NULL;
 }

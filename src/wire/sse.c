@@ -14,11 +14,17 @@
  */
 #include <tidings/wire.h>
 
+#include "../base/seeded_bug.h"
 #include "put.h"
+
+static bool is_break(char c)
+{
+    return c == '\n' || (c == '\r' && !seeded_bug("cr-not-split"));
+}
 
 static const char *find_break(const char *at, const char *end)
 {
-    while (at < end && *at != '\n' && *at != '\r')
+    while (at < end && !is_break(*at))
         at++;
     return at;
 }

@@ -5,9 +5,10 @@
  * nothing, that what a formatter wrote is read back as what went in.
  *
  * Threads   One.
- * Memory    Inputs are copied to blocks of their exact size by libFuzzer, so
- * that the address sanitizer sees a read beyond them. Units     Bytes. Errors
- * A broken claim aborts (check.h).
+ * Memory    libFuzzer copies an input to a block of its exact size, so that the
+ *           address sanitizer sees a read beyond it.
+ * Units     Bytes.
+ * Errors    A broken claim aborts (check.h).
  */
 #ifndef FUZZ_H
 #define FUZZ_H

@@ -1,5 +1,4 @@
-/* fuzz_head.c -- heads: one verdict however they are cut, and only clean ones
- * pass.
+/* fuzz_head.c -- heads: one verdict however they are cut, and none unclean.
  *
  * An accepted head is read again by a naive reader that knows only lines and
  * colons: it must find the end at the same place, one host, and never both a

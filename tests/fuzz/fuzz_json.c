@@ -1,5 +1,4 @@
-/* fuzz_json.c -- JSON strings there and back, and a check that is no parser's
- * twin.
+/* fuzz_json.c -- JSON strings there and back, and a second opinion on JSON.
  *
  * Text that becomes a JSON string must be JSON and come back unchanged. What is
  * said to be JSON is walked by a second, recursive reader that was written

@@ -1,10 +1,9 @@
-/* test_wire_head.c -- which heads are let in, and with what answer the rest
- * goes.
+/* test_wire_head.c -- which heads are let in, and how the rest is answered.
  *
- * Three tables: heads that are accepted and what is read from them, heads that
- * are refused and their status, and heads that are not whole yet. Every row is
- * also fed byte by byte: an accepted head must be asked for more until its last
- * byte, a refused one must get the same status however it was cut.
+ * Two tables: heads that are accepted and what is read from them, heads that
+ * are refused and their status. Every row is also fed byte by byte: an accepted
+ * head must be asked for more until its last byte, a refused one must get the
+ * same status however it was cut.
  */
 #include <tidings/wire.h>
 

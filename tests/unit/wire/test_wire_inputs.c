@@ -183,6 +183,38 @@ static void a_json_position_is_at_most_2_kib_long(void **state)
                      ST_BAD_INPUT);
 }
 
+/* As many channels as fit: one letter each, then two. */
+static void a_json_position_may_be_full_of_channels(void **state)
+{
+    static const char letters[] = "abcdefghijklmnopqrstuvwxyz"
+                                  "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-";
+    struct position position, one;
+    struct text channel;
+    struct buffer text;
+    unsigned count = 0, i = 0;
+    const char *why;
+    size_t cursor = 0;
+
+    (void)state;
+    buffer_init(&text);
+    buffer_append_char(&text, '{');
+    while (text.length < 2035) {
+        buffer_append_string(&text, i == 0 ? "\"" : ",\"");
+        buffer_append_char(&text, letters[i % 64]);
+        if (i >= 64)
+            buffer_append_char(&text, letters[i / 64]);
+        buffer_append_string(&text, "\":1");
+        i++;
+    }
+    buffer_append_char(&text, '}');
+    assert_int_equal(position_parse(buffer_text(&text), &position, &why),
+                     ST_OK);
+    while (position_next_channel(position.json, &cursor, &channel, &one))
+        count++;
+    assert_int_equal(count, i);
+    buffer_fini(&text);
+}
+
 /* ---- envelopes ----------------------------------------------------------- */
 
 static const struct envelope_row {
@@ -358,6 +390,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(positions_are_read_exactly),
         cmocka_unit_test(a_json_position_is_at_most_2_kib_long),
+        cmocka_unit_test(a_json_position_may_be_full_of_channels),
         cmocka_unit_test(exactly_type_and_data_is_an_envelope),
         cmocka_unit_test(what_must_be_an_envelope_is_refused_otherwise),
         cmocka_unit_test(what_is_never_an_envelope_is_left_alone),
