@@ -4,9 +4,9 @@
  * an error in one cannot hide an error in the other.
  *
  * Threads   Any.
- * Memory    bench_alloc returns zeroed memory that lives as long as the
- * process. Units     Nanoseconds on the monotonic clock. Errors    None return:
- * a tool that cannot measure says why and exits with 2.
+ * Memory    bench_alloc returns zeroed memory for the life of the process.
+ * Units     Nanoseconds on the monotonic clock.
+ * Errors    None return: a tool that cannot measure says why, exits with 2.
  */
 #ifndef BENCH_BASE_H
 #define BENCH_BASE_H

@@ -1,6 +1,6 @@
 /* bench_crowd.h -- connections that want nothing, or want it very slowly.
  *
- * Threads   crowd_start, crowd_await, crowd_lost: main. Within: its own thread.
+ * Threads   crowd_start, crowd_await, crowd_ended: main; a thread of its own.
  * Memory    Freed with the process.
  * Units     Connections.
  * Errors    None: a connection that the server ends is made anew and counted.

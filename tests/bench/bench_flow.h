@@ -3,8 +3,10 @@
  * Readers say how far they are, the publisher holds when they are too far
  * behind (a closed loop: "flat out without loss"), main takes the totals.
  *
- * Threads   Each counter has one writer: its reader, or the publisher. Calls:
- * any. Memory    The caller's. Units     Events, nanoseconds. Errors    None.
+ * Threads   Any. Each counter has one writer: its reader, or the publisher.
+ * Memory    The caller's.
+ * Units     Events, nanoseconds.
+ * Errors    None.
  */
 #ifndef BENCH_FLOW_H
 #define BENCH_FLOW_H

@@ -7,8 +7,8 @@
  * Threads   start, await, merge: main. The rest: the reader itself.
  * Memory    Freed with the process.
  * Units     Events, nanoseconds.
- * Errors    A refused connection or a wrong answer ends the program; a
- * connection that is closed later is counted in the flow.
+ * Errors    A refused connection or a wrong answer ends the program; one that
+ *           is closed later is counted in the flow.
  */
 #ifndef BENCH_READERS_H
 #define BENCH_READERS_H

@@ -3,8 +3,8 @@
  * Phases, each told on standard output so that a script can look at the server
  * in between (with --hold 1 it answers with a line when it has):
  *
- *     connected   every subscriber and the crowd are there; nothing is
- * published measured    the result; connections are still open
+ *     connected   every subscriber and the crowd are there, nothing published
+ *     measured    the result is out, connections are still open
  *
  * Between them: the publisher starts, warm-up, counters are taken, the measured
  * time passes, counters are taken again, the publisher stops, and what it had

@@ -86,11 +86,12 @@ static void remember(struct subscriber *sub, const char *text,
         const char *value =
             reply_header(text, reply->head_bytes, names[is_nchan][i], &bytes);
 
-        if (value == NULL)
+        if (value != NULL)
+            at += (size_t)snprintf(sub->position + at, POSITION_BYTES - at,
+                                   "%s: %.*s\r\n", asks[is_nchan][i],
+                                   (int)bytes, value);
+        else
             bench_die("an answer without %s", names[is_nchan][i]);
-        at += (size_t)snprintf(sub->position + at, POSITION_BYTES - at,
-                               "%s: %.*s\r\n", asks[is_nchan][i], (int)bytes,
-                               value);
         if (at >= POSITION_BYTES)
             bench_die("a position too long to remember");
     }
