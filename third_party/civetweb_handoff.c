@@ -199,7 +199,7 @@ static const struct socket *find_listener(const struct mg_context *context,
     for (unsigned i = 0; i < context->num_listening_sockets; i++)
         if (context->listening_sockets[i].sock == descriptor)
             return &context->listening_sockets[i];
-    CHECK(!"accept is called for listeners only");
+    check_failed("accept is called for listeners only", __FILE__, __LINE__);
 }
 
 static void set_options(int descriptor)
