@@ -28,13 +28,10 @@
 
 #include <stdlib.h>
 
-#define DRAFT_BYTES_MAX  (16u << 20)
-#define WISH_AHEAD_MS    1000
-#define EXIT_IO          74 /* EX_IOERR of sysexits.h */
-#define CHAIN_CUT_EVERY  7  /* seeded bug */
-#define IDLE_ROWS        8192
-#define BUSY_ROWS        1024
-#define DEDUP_TRIM_LEAST 256
+#define DRAFT_BYTES_MAX (16u << 20)
+#define WISH_AHEAD_MS   1000
+#define EXIT_IO         74 /* EX_IOERR of sysexits.h */
+#define CHAIN_CUT_EVERY 7  /* seeded bug */
 
 _Noreturn static void die(const char *what, enum status st)
 {
@@ -223,13 +220,26 @@ enum status draft_put(struct journal *journal, struct publish *publish)
 
 /* ---- chores -------------------------------------------------------------- */
 
-static struct retention_budget sweep_budget(const struct draft *draft,
-                                            bool is_idle)
+struct budget {
+    struct retention_budget sweep;
+    unsigned keys, rows;
+};
+
+static struct budget budget_of(const struct draft *draft, enum chores chores)
 {
-    if (is_idle)
-        return (struct retention_budget){.visits = 65536, .deletes = 4096};
-    return (struct retention_budget){.visits = 8192 + 4 * draft->count,
-                                     .deletes = 1024 + 2 * draft->count};
+    switch (chores) {
+    case CHORES_BESIDE:
+        break;
+    case CHORES_ALONE:
+        return (struct budget){{.visits = 65536, .deletes = 4096}, 4096, 8192};
+    case CHORES_TIGHT:
+        return (struct budget){{.visits = 65536, .deletes = 8}, 8, 0};
+    }
+    /* As fast as events come, and faster, or the journal would only grow. */
+    return (struct budget){
+        {.visits = 8192 + 4 * draft->count, .deletes = 1024 + 2 * draft->count},
+        256 + 2 * draft->count,
+        1024};
 }
 
 static void note_changes(struct journal *journal, int64_t now_ms)
@@ -241,9 +251,16 @@ static void note_changes(struct journal *journal, int64_t now_ms)
                         ledger_touched(&journal->ledger, i), now_ms);
 }
 
-enum status draft_chores(struct journal *journal, bool is_idle)
+static bool is_checkpoint_due(const struct journal *journal, int64_t now_ms)
+{
+    return checkpoint_due_in(&journal->checkpoint, &journal->ledger, now_ms) ==
+           0;
+}
+
+enum status draft_chores(struct journal *journal, enum chores chores)
 {
     struct draft *draft = &journal->draft;
+    const struct budget budget = budget_of(draft, chores);
     const int64_t now_ms = clock_monotonic_ms(journal->options.clock);
     enum status st = ST_OK;
 
@@ -251,18 +268,16 @@ enum status draft_chores(struct journal *journal, bool is_idle)
                          now_ms) == 0)
         st = retention_slice(&journal->retention, &journal->environment,
                              &journal->ledger, draft->txn, draft->now_ms,
-                             now_ms, sweep_budget(draft, is_idle));
+                             now_ms, budget.sweep);
     if (st == ST_OK)
-        st = dedup_trim(&journal->dedup, draft->txn, draft->now_ms,
-                        DEDUP_TRIM_LEAST + 2 * draft->count);
+        st =
+            dedup_trim(&journal->dedup, draft->txn, draft->now_ms, budget.keys);
     note_changes(journal, now_ms);
-    if (st == ST_OK && checkpoint_due_in(&journal->checkpoint, &journal->ledger,
-                                         now_ms) == 0) {
+    if (st == ST_OK && budget.rows > 0 && is_checkpoint_due(journal, now_ms)) {
         if (journal->checkpoint.left == 0)
             checkpoint_start(&journal->checkpoint, &journal->ledger);
         st = checkpoint_slice(&journal->checkpoint, &journal->environment,
-                              &journal->ledger, draft->txn,
-                              is_idle ? IDLE_ROWS : BUSY_ROWS);
+                              &journal->ledger, draft->txn, budget.rows);
     }
     return survive("doing the chores", st);
 }
@@ -284,11 +299,20 @@ void draft_abort(struct journal *journal)
     dedup_undo(&journal->dedup);
 }
 
+/* Pages of the events, and of what a transaction changes besides. */
+static uint64_t pages_of(const struct draft *draft)
+{
+    return draft->bytes / 4096 + draft->count / 64 + 4;
+}
+
 enum status draft_commit(struct journal *journal)
 {
     struct draft *draft = &journal->draft;
     enum status st;
 
+    if (draft->count > 0 &&
+        !environment_has_room(&journal->environment, pages_of(draft)))
+        return ST_NO_SPACE;
     mdb_cursor_close(draft->cursor);
     st = from_lmdb(mdb_txn_commit(draft->txn));
     draft->txn = NULL; /* commit frees it whatever it returns */

@@ -22,8 +22,21 @@ bool draft_has_room(const struct journal *journal,
 enum status draft_put(struct journal *journal,
                       struct publish *publish) MUST_USE;
 
+/* clang-format off */
+#define CHORES(C)                                                              \
+    C(BESIDE, "with publishes in the same transaction: short")                 \
+    C(ALONE,  "nobody waits: longer slices")                                   \
+    C(TIGHT,  "no room: delete a few events, change as few pages as can be")
+/* clang-format on */
+
+enum chores {
+#define C(name, meaning) CHORES_##name,
+    CHORES(C)
+#undef C
+};
+
 /* Retention, forgotten keys, rows: a slice of each that is due. */
-enum status draft_chores(struct journal *journal, bool is_idle) MUST_USE;
+enum status draft_chores(struct journal *journal, enum chores chores) MUST_USE;
 
 enum status draft_commit(struct journal *journal) MUST_USE;
 void draft_abort(struct journal *journal);

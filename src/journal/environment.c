@@ -12,6 +12,12 @@
  * could use pages again that are still being read; only where nobody writes and
  * the lock file is missing or may not be written does it read without.
  *
+ * A map that is really full is a trap: to delete, LMDB must write pages too. So
+ * publishes are refused while there are still some pages left, and only
+ * retention may use those. What is left is what lies behind the last page, and
+ * the pages that were freed before the newest transaction; these are counted,
+ * in the table of LMDB that lists them, only when the map's end is near.
+ *
  * What a SIGKILL left behind is repaired by LMDB: the lock is robust, the slots
  * of dead processes are cleared here.
  */
@@ -27,6 +33,8 @@
 #include <string.h>
 #include <uv.h>
 
+#define RESERVE_PAGES  64  /* that publishes leave to retention... */
+#define RESERVE_PART   10  /* ...or this part of a small map */
 #define READERS_MAX    512 /* crew threads, and processes that read beside us */
 #define TABLES_MAX     16
 #define FILE_MODE      0640
@@ -243,6 +251,58 @@ void environment_close(struct environment *environment)
         mdb_env_close(environment->env);
     environment->env = NULL;
     platform_unlock_file(&environment->lock_descriptor);
+}
+
+/* ---- room ---------------------------------------------------------------- */
+
+/* Free pages that the next transaction may use, counted no further than
+ * `enough`. The list of free pages is table 0; each row is an array whose first
+ * number is its length, under the transaction that freed them. */
+static uint64_t count_free_pages(const struct environment *environment,
+                                 uint64_t newest, uint64_t enough)
+{
+    MDB_cursor *cursor;
+    MDB_val key, value;
+    MDB_txn *txn;
+    uint64_t pages = 0;
+
+    if (mdb_txn_begin(environment->env, NULL, MDB_RDONLY, &txn) != 0)
+        return enough; /* readers are busy: LMDB itself will say */
+    if (mdb_cursor_open(txn, 0, &cursor) == 0) {
+        while (pages < enough &&
+               mdb_cursor_get(cursor, &key, &value, MDB_NEXT) == 0) {
+            uint64_t freed_by, length;
+
+            memcpy(&freed_by, key.mv_data, sizeof freed_by);
+            memcpy(&length, value.mv_data, sizeof length);
+            if (freed_by >= newest)
+                break;
+            pages += length;
+        }
+        mdb_cursor_close(cursor);
+    }
+    mdb_txn_abort(txn);
+    return pages;
+}
+
+bool environment_has_room(const struct environment *environment, uint64_t pages)
+{
+    MDB_envinfo info;
+    MDB_stat stat;
+    uint64_t map_pages, unused, needed = pages;
+
+    (void)mdb_env_info(environment->env, &info);
+    (void)mdb_env_stat(environment->env, &stat);
+    map_pages = info.me_mapsize / stat.ms_psize;
+    unused = map_pages - (info.me_last_pgno + 1);
+    needed += map_pages / RESERVE_PART < RESERVE_PAGES
+                  ? map_pages / RESERVE_PART
+                  : RESERVE_PAGES;
+    if (unused >= needed)
+        return true;
+    return unused + count_free_pages(environment, info.me_last_txnid,
+                                     needed - unused) >=
+           needed;
 }
 
 static MDB_val name_value(const char *name)

@@ -45,6 +45,11 @@ enum status environment_open(struct environment *environment,
                              size_t why_bytes) MUST_USE;
 void environment_close(struct environment *environment);
 
+/* Would a transaction of so many pages still leave the map the room in which
+ * retention can delete something? */
+bool environment_has_room(const struct environment *environment,
+                          uint64_t pages);
+
 /* LMDB's and the system's codes. */
 enum status from_lmdb(int code);
 

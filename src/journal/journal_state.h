@@ -16,6 +16,7 @@
 #include "retention.h"
 
 #include <tidings/journal.h>
+#include <tidings/logger.h>
 
 struct listener {
     journal_listener_fn *listen;
@@ -65,6 +66,7 @@ struct journal {
     struct draft draft;
     int64_t probe_ms;     /* monotonic: next try after a full disk */
     size_t refused_bytes; /* of the transaction that found it full */
+    struct log_limit full_limit, roomy_limit;
 };
 
 #endif

@@ -37,6 +37,7 @@
 
 #include <stdlib.h>
 
+#define TIGHT_STEPS       64 /* in a row, between publishes */
 #define PROBE_MS          1000
 #define PROBE_BYTES_LEAST 4096u
 #define PROBE_BYTES_MOST  (1u << 20)
@@ -93,16 +94,24 @@ static void settle(struct journal *journal)
                           memory_order_release);
 }
 
+static bool may_log(const struct journal *journal, struct log_limit *limit)
+{
+    uint64_t suppressed;
+
+    return logger_may(limit, clock_monotonic_ms(journal->options.clock),
+                      &suppressed);
+}
+
 static void set_can_commit(struct journal *journal, bool can)
 {
     const bool could = atomic_exchange_explicit(&journal->figures.can_commit,
                                                 can, memory_order_relaxed);
 
-    if (could && !can)
+    if (could && !can && may_log(journal, &journal->full_limit))
         LOG_LINE(LOG_ERROR, "journal",
                  "no room on the disk or in the map; publishers are refused",
                  LOG_NUM("bytes", journal->ledger.totals.bytes));
-    if (!could && can)
+    if (!could && can && may_log(journal, &journal->roomy_limit))
         LOG_LINE(LOG_INFO, "journal", "there is room again",
                  LOG_NUM("bytes", journal->ledger.totals.bytes));
 }
@@ -158,14 +167,16 @@ static void give_up(struct journal *journal)
     set_can_commit(journal, false);
 }
 
-/* A transaction without publishers. */
-static void run_chores(struct journal *journal)
+/* A transaction without publishers. False: no room for it. */
+static bool run_chores(struct journal *journal, enum chores chores)
 {
     draft_begin(journal);
-    if (draft_chores(journal, true) == ST_OK && commit(journal))
-        settle(journal);
-    else
+    if (draft_chores(journal, chores) != ST_OK || !commit(journal)) {
         give_up(journal);
+        return false;
+    }
+    settle(journal);
+    return true;
 }
 
 static bool put_probe(struct journal *journal, size_t bytes)
@@ -201,8 +212,25 @@ static void run_probe(struct journal *journal)
     if (bytes > PROBE_BYTES_MOST)
         bytes = PROBE_BYTES_MOST;
     journal->probe_ms = clock_monotonic_ms(journal->options.clock) + PROBE_MS;
-    if (put_probe(journal, bytes) && put_probe(journal, 1))
+    if (environment_has_room(&journal->environment, bytes / 4096 + 4) &&
+        put_probe(journal, bytes) && put_probe(journal, 1))
         set_can_commit(journal, true);
+}
+
+static bool is_sweep_due(const struct journal *journal)
+{
+    return retention_due_in(&journal->retention, &journal->ledger,
+                            clock_wall_ms(journal->options.clock),
+                            clock_monotonic_ms(journal->options.clock)) == 0;
+}
+
+/* Deletes what is due in tiny steps. False if not even that finds room. */
+static bool make_room(struct journal *journal)
+{
+    for (int i = 0; i < TIGHT_STEPS && is_sweep_due(journal); i++)
+        if (!run_chores(journal, CHORES_TIGHT))
+            return false;
+    return true;
 }
 
 static bool may_commit(const struct journal *journal)
@@ -227,7 +255,7 @@ static enum status fill(struct journal *journal, struct msg **msgs)
         if (st != ST_OK)
             publish_answer(publish, st);
     }
-    return draft_chores(journal, false);
+    return draft_chores(journal, CHORES_BESIDE);
 }
 
 static void commit_some(struct journal *journal, struct msg **msgs)
@@ -242,7 +270,7 @@ static void commit_some(struct journal *journal, struct msg **msgs)
     if (st != ST_OK || !commit(journal)) {
         give_up(journal);
         answer_all(&journal->draft, ST_NO_SPACE);
-        run_chores(journal);
+        (void)make_room(journal);
         return;
     }
     set_can_commit(journal, true);
@@ -295,8 +323,9 @@ bool writer_tick(struct journal *journal)
 {
     if (writer_wait_ms(journal) > 0)
         return false;
-    run_chores(journal);
-    if (!may_commit(journal))
+    if (may_commit(journal))
+        (void)run_chores(journal, CHORES_ALONE);
+    else if (make_room(journal))
         run_probe(journal);
     return true;
 }

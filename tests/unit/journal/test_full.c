@@ -1,0 +1,171 @@
+/* test_full.c -- no room: refused, read on, and back by itself. */
+#include "workbench.h"
+
+#include "journal/journal_state.h"
+#include "journal/verify.h"
+#include "journal/writer.h"
+
+#include <string.h>
+
+static struct journal_keep keep_short(void *arg, struct text channel)
+{
+    (void)channel;
+    return (struct journal_keep){.age_ms = *(int64_t *)arg};
+}
+
+static int64_t keep_age_ms;
+
+static int setup(void **state)
+{
+    static struct bench bench;
+
+    keep_age_ms = 0;
+    bench_begin(&bench);
+    bench.options.map_bytes = 1 << 20;
+    bench.options.keep = keep_short;
+    bench.options.keep_arg = &keep_age_ms;
+    *state = &bench;
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    bench_close(*state);
+    return 0;
+}
+
+static const char *thousand(void)
+{
+    static char data[1001];
+
+    memset(data, 'x', sizeof data - 1);
+    return data;
+}
+
+/* How many were accepted until one was refused. */
+static unsigned fill(struct bench *bench, unsigned at_once)
+{
+    for (unsigned accepted = 0; accepted < 10000; accepted += at_once) {
+        const enum status st =
+            run_publish(bench, make_publish("a", thousand(), at_once));
+
+        if (st == ST_NO_SPACE)
+            return accepted;
+        assert_int_equal(st, ST_OK);
+    }
+    fail_msg("never full");
+    return 0;
+}
+
+static bool can_commit(struct bench *bench)
+{
+    struct journal_figures figures;
+
+    journal_figures(bench->journal, &figures);
+    return figures.can_commit;
+}
+
+static void assert_sound(struct bench *bench, uint64_t events)
+{
+    struct verify_result result;
+
+    assert_int_equal(journal_verify(bench->journal, NULL, NULL, &result),
+                     ST_OK);
+    assert_int_equal(result.findings, 0);
+    assert_int_equal(result.events, events);
+}
+
+static void who_finds_no_room_is_told(void **state)
+{
+    struct bench *bench = *state;
+    struct ids read = {0};
+    const struct journal_query query = {
+        .max_events = 1000, .max_bytes = 1 << 20, .max_scanned = 1000};
+    unsigned accepted;
+
+    bench_open(bench);
+    accepted = fill(bench, 1);
+    assert_true(accepted > 500);
+    assert_false(can_commit(bench));
+    assert_int_equal(journal_last_id(bench->journal), accepted);
+    read_all(bench, query, &read); /* readers go on */
+    assert_int_equal(read.count, accepted);
+    assert_sound(bench, accepted);
+    ids_fini(&read);
+}
+
+static void a_publish_without_room_leaves_nothing(void **state)
+{
+    struct bench *bench = *state;
+    unsigned accepted;
+
+    bench_open(bench);
+    accepted = fill(bench, 300);
+    assert_int_equal(journal_last_id(bench->journal), accepted);
+    assert_int_equal(channel_of(bench, "a")->count, accepted);
+    assert_sound(bench, accepted);
+    /* A smaller one may still fit, under the id that the other did not get. */
+    assert_int_equal(publish_now(bench, "b", "x"), accepted + 1);
+    assert_true(can_commit(bench));
+}
+
+static void readiness_returns_when_retention_makes_room(void **state)
+{
+    struct bench *bench = *state;
+    uint64_t last;
+
+    keep_age_ms = 60000;
+    bench_open(bench);
+    (void)fill(bench, 1);
+    last = journal_last_id(bench->journal);
+    while (writer_tick(bench->journal))
+        ;
+    assert_false(can_commit(bench)); /* nothing is old enough */
+    bench->now_ms += 61000;
+    settle_chores(bench);
+    assert_true(can_commit(bench)); /* although nobody published */
+    assert_sound(bench, 0);
+    assert_int_equal(publish_now(bench, "a", thousand()), last + 1);
+}
+
+static void readiness_returns_when_the_map_grows(void **state)
+{
+    struct bench *bench = *state;
+    unsigned accepted;
+
+    bench_open(bench);
+    accepted = fill(bench, 1);
+    bench_shut(bench);
+    bench->options.map_bytes = 4 << 20;
+    bench_open(bench);
+    assert_int_equal(publish_now(bench, "a", thousand()), accepted + 1);
+    assert_sound(bench, accepted + 1);
+}
+
+static void the_flood_goes_on_within_a_small_map(void **state)
+{
+    struct bench *bench = *state;
+    unsigned refused = 0;
+
+    bench->options.keep_bytes = 400000;
+    bench_open(bench);
+    for (int i = 0; i < 1000; i++)
+        refused +=
+            run_publish(bench, make_publish("a", thousand(), 5)) != ST_OK;
+    assert_int_equal(refused, 0);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+#define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+        T(who_finds_no_room_is_told),
+        T(a_publish_without_room_leaves_nothing),
+        T(readiness_returns_when_retention_makes_room),
+        T(readiness_returns_when_the_map_grows),
+        T(the_flood_goes_on_within_a_small_map),
+#undef T
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
