@@ -1,0 +1,190 @@
+"""The page at /demo/: what it shows, and that nothing makes it lose or repeat a
+delivery. What the panels show is compared with what the server answered to the
+publisher, and the page's own comparison with its journal must agree."""
+
+from demo_page import TRANSPORTS, Demo
+from marks import serve
+
+CREATED = {"event_type": "cheese_created"}
+
+
+def deliver(world, name, pieces=1):
+    return world.publish("cheese",
+                         f'{{"pieces":{pieces},"cheese_type":"{name}"}}',
+                         **CREATED)
+
+
+def stay_on_this_port(world):
+    """A page keeps its address when the server is started again."""
+    world.settings["listen"] = f"127.0.0.1:{world.port}"
+
+
+def shows_exactly(demo, ids):
+    for transport in TRANSPORTS:
+        assert demo.ids(transport) == ids, transport
+        assert demo.figures(transport) == (len(ids), 0, 0), transport
+
+
+def test_a_delivery_appears_on_both_sides(world, browser):
+    demo = Demo(browser, world)
+    demo.wait_for_state("live")
+
+    number = deliver(world, "Gruyère", 92)
+
+    demo.wait_for(number)
+    for transport in TRANSPORTS:
+        assert demo.rows(transport) == [("Gruyère", "92 pieces")]
+    demo.wait_until_compared(1)
+    shows_exactly(demo, [number])
+    assert demo.page.complaints() == []
+
+
+def test_the_page_begins_with_what_came_before_it(world, browser):
+    ids = [deliver(world, "Sbrinz", n) for n in range(1, 13)]
+
+    demo = Demo(browser, world)
+
+    demo.wait_for(ids[-1])
+    shows_exactly(demo, ids[-10:])
+
+
+@serve(nats=True)
+def test_deliveries_by_nats_appear(world, browser):
+    demo = Demo(browser, world)
+    demo.wait_for_state("live")
+
+    world.nats.publish("events.cheese", '{"type":"cheese_created","data":'
+                       '{"pieces":1,"cheese_type":"Tête de Moine"}}')
+
+    demo.page.until("document.querySelectorAll('li .wedge').length === 2",
+                    "a row on each side")
+    for transport in TRANSPORTS:
+        assert demo.rows(transport) == [("Tête de Moine", "1 piece")]
+
+
+def test_the_buttons_publish(world, browser):
+    demo = Demo(browser, world)
+    demo.wait_for_state("live")
+
+    demo.press("publish-one")
+    demo.wait_for_published("disk as")
+    demo.press("publish-many")
+    demo.wait_for_published("20 on the")
+
+    channel = world.get("/channels/cheese").json()
+    assert channel["count"] == 21
+    demo.wait_for(channel["last_id"])
+    shows_exactly(demo, list(range(channel["first_id"],
+                                   channel["last_id"] + 1)))
+
+
+def test_what_a_publisher_sends_is_shown_as_text(world, browser):
+    demo = Demo(browser, world)
+    demo.wait_for_state("live")
+    evil = "<img src=x onerror=document.title=666>"
+
+    demo.wait_for(deliver(world, evil))
+
+    assert demo.rows("EventSource") == [(evil, "1 piece")]
+    assert demo.page.run("document.images.length") == 0
+
+
+def test_a_side_that_was_away_gets_what_it_missed(world, browser):
+    demo = Demo(browser, world)
+    demo.wait_for_state("live")
+    ids = [deliver(world, "Tilsiter")]
+    demo.wait_for(ids[0])
+
+    for transport in TRANSPORTS:
+        demo.switch(transport)
+        demo.wait_for_state("stopped", transport)
+    ids += [deliver(world, "Appenzeller", n) for n in range(5)]
+    for transport in TRANSPORTS:
+        demo.switch(transport)
+
+    demo.wait_for(ids[-1])
+    demo.wait_until_compared(6)
+    shows_exactly(demo, ids)
+
+
+@serve(retry_ms=500, drain_ms=200)
+def test_a_restart_loses_and_repeats_nothing(world, browser):
+    demo = Demo(browser, world)
+    demo.wait_for_state("live")
+    stay_on_this_port(world)
+    ids = [deliver(world, "Gruyère", n) for n in range(3)]
+    demo.wait_for(ids[-1])
+
+    world.restart()
+    ids += [deliver(world, "Sbrinz", n) for n in range(3)]
+    demo.wait_for(ids[-1])
+    demo.wait_for_state("live")
+
+    demo.wait_until_compared(6)
+    shows_exactly(demo, ids)
+
+
+@serve(retry_ms=500)
+def test_what_is_published_while_the_server_is_dead_arrives_once(world,
+                                                                 browser):
+    demo = Demo(browser, world)
+    demo.wait_for_state("live")
+    stay_on_this_port(world)
+    first = deliver(world, "Gruyère")
+    demo.wait_for(first)
+
+    world.hang_up_all()
+    world.kill()
+    demo.wait_for_state("waiting")
+    demo.press("publish-one")
+    demo.press("publish-many")
+    demo.wait_for_published("21 waiting")
+    world.start()
+
+    demo.wait_for_published("20 on the")
+    channel = world.get("/channels/cheese").json()
+    assert channel["count"] == 22
+    demo.wait_for(channel["last_id"])
+    demo.wait_for_state("live")
+    demo.wait_until_compared(22)
+    shows_exactly(demo, list(range(first, channel["last_id"] + 1)))
+
+
+@serve(retry_ms=500)
+def test_another_journal_is_told_as_a_gap(world, browser):
+    demo = Demo(browser, world)
+    demo.wait_for_state("live")
+    stay_on_this_port(world)
+    demo.wait_for(deliver(world, "Gruyère"))
+
+    world.hang_up_all()
+    world.kill()
+    demo.wait_for_state("waiting")
+    world.start(data=world.directory / "other", first_id=1 << 52)
+    number = deliver(world, "Emmentaler")
+
+    demo.wait_for(number)
+    for transport in TRANSPORTS:
+        assert demo.rows(transport)[-1] == ("Emmentaler", "1 piece")
+        assert demo.figures(transport) == (2, 0, 0)
+        assert "another journal" in demo.page.run(
+            demo.panel(transport) + ".querySelector('.notice').textContent")
+
+
+def test_a_phone_shows_it_without_scrolling_sideways(world, browser):
+    demo = Demo(browser, world, width=390, height=844)
+    demo.wait_for_state("live")
+    demo.wait_for(deliver(world, "Vacherin Fribourgeois und so weiter", 120))
+
+    assert demo.page.run("document.documentElement.scrollWidth") == 390
+
+
+def test_the_start_page_leads_to_the_rest(world, browser):
+    page = browser.open(f"http://127.0.0.1:{world.port}/")
+
+    links = page.run("[...document.links].map((link) => link.pathname)")
+
+    assert links == ["/demo/", "/channels", "/metrics", "/healthz"]
+    for link in links:
+        assert world.get(link).status == 200
+    assert f"http://127.0.0.1:{world.port}/events/news" in page.text()
