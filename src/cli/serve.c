@@ -272,7 +272,6 @@ int cli_serve(int argc, char **argv)
         return EXIT_SUCCESS;
     }
     prints = take_flag(&argc, argv, "--print-config");
-    config_init(&service.config);
     if (config_load(&service.config, argc, argv, service.why, WHY_BYTES) !=
         ST_OK)
         return cli_fail(EXIT_USAGE, "%s", service.why);
