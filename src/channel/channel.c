@@ -139,6 +139,8 @@ struct frames *channel_run_in(struct channel *channel, enum frame_format format)
 static void demote(struct channel *channel, struct subscriber *subscriber,
                    uint64_t upto)
 {
+    if (seeded_bug("demotion-loses-event"))
+        upto = channel->run[channel->run_count - 1]->id;
     metrics_add(channel->directory->metrics, METRIC_demotions, 1);
     subscriber_demote(subscriber, upto);
 }
@@ -155,8 +157,6 @@ static void offer(struct channel *channel, struct subscriber *subscriber,
             subscriber->cursor = last_id;
         return;
     }
-    if (seeded_bug("demotion-loses-event"))
-        turn_after = last_id;
     demote(channel, subscriber, turn_after);
 }
 
