@@ -232,6 +232,7 @@ static const struct envelope_row {
     {"data that is an empty string",    BYTES("{\"type\":\"t\",\"data\":\"\"}"), "t", ""},
     {"data that is an empty object",    BYTES("{\"type\":\"t\",\"data\":{}}"), "t", "{}"},
     {"strings with escapes",            BYTES("{\"type\":\"\\u00e8!\",\"data\":\"a\\n\\\"b\\\"\"}"), "\xc3\xa8!", "a\n\"b\""},
+    {"escapes in a type and in much data", BYTES("{\"type\":\"\\u0074\",\"data\":\"\\t" HUNDRED_256 HUNDRED_256 "\"}"), "t", "\t" HUNDRED_256 HUNDRED_256},
     {"an empty type",                   BYTES("{\"type\":\"\",\"data\":1}"), "", "1"},
     {"escaped names",                   BYTES("{\"ty\\u0070e\":\"t\",\"\\u0064ata\":1}"), "t", "1"},
     {"space everywhere",                BYTES(" {\n\"type\" : \"t\" ,\r\n\"data\" : { } }\t"), "t", "{ }"},
