@@ -10,6 +10,10 @@
  * time passes, counters are taken again, the publisher stops, and what it had
  * published is awaited. The rates come from the measured time only; the checks
  * (lost, twice, missing, closed) cover everything from the first event on.
+ *
+ * overall_s is the exception: all deliveries over the time from the first event
+ * to the last delivery. Where a full window takes a good part of the measured
+ * time to deliver, the other rate depends on which part of a round was caught.
  */
 #include "bench_base.h"
 #include "bench_commands.h"
@@ -30,6 +34,7 @@ struct run {
     struct readers *readers;
     struct crowd *crowd;
     struct publisher *publisher;
+    int64_t started_ns; /* the first event */
     struct flow_totals begin, end, last;
     bool is_drained;
 };
@@ -76,6 +81,7 @@ static void await_drain(struct run *run)
 
 static void measure(struct run *run)
 {
+    run->started_ns = bench_now_ns();
     run->publisher = publisher_start(&run->flow);
     pause_ms(run->options->warmup_ms);
     atomic_store(&run->flow.is_measuring, true);
@@ -85,6 +91,7 @@ static void measure(struct run *run)
     atomic_store(&run->flow.is_measuring, false);
     publisher_stop(run->publisher);
     await_drain(run);
+    flow_take(&run->flow, &run->last);
 }
 
 static void print_rates(const struct run *run)
@@ -95,11 +102,14 @@ static void print_rates(const struct run *run)
     uint64_t delivered = end->delivered - begin->delivered;
 
     printf("{\"seconds\":%.3f,\"published_s\":%.1f,\"answered_s\":%.1f,"
-           "\"delivered_s\":%.1f,\"cycles_s\":%.1f,\"cpu_share\":%.4f,"
+           "\"delivered_s\":%.1f,\"overall_s\":%.1f,\"cycles_s\":%.1f,\"cpu_"
+           "share\":%.4f,"
            "\"cpu_us_per_delivery\":%.3f,",
            seconds, (double)(end->published - begin->published) / seconds,
            (double)(end->answered - begin->answered) / seconds,
            (double)delivered / seconds,
+           (double)run->last.delivered * 1e9 /
+               (double)(run->last.at_ns - run->started_ns),
            (double)(end->answers - begin->answers) / seconds,
            cpu_us / 1e6 / seconds,
            delivered > 0 ? cpu_us / (double)delivered : 0.0);
@@ -143,7 +153,6 @@ int command_run(const struct options *options)
     phase(&run, "connected");
     if (options->publish != 0) {
         measure(&run);
-        flow_take(&run.flow, &run.last);
         print_rates(&run);
         print_times(&run);
         status = print_checks(&run);
