@@ -13,7 +13,6 @@ nats_server    a real nats-server on a port that it chose, one per session.
 When a test fails, what its server printed is part of the report.
 """
 
-import os
 import pathlib
 import sys
 
@@ -22,7 +21,7 @@ import pytest
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
 
 from nats_raw import NatsServer  # noqa: E402
-from world import BINARY, World  # noqa: E402
+from world import World, missing_binary  # noqa: E402
 
 
 def pytest_configure(config):
@@ -31,8 +30,8 @@ def pytest_configure(config):
 
 
 def pytest_sessionstart(session):
-    if not os.access(BINARY, os.X_OK):
-        pytest.exit(f"no server to test: {BINARY} is not there", 2)
+    if missing_binary():
+        pytest.exit(missing_binary(), 2)
 
 
 def settings_of(request):

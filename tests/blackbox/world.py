@@ -32,6 +32,13 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 BINARY = os.environ.get("TIDINGS_BIN", str(ROOT / "build/dev/tidings"))
 
 
+def missing_binary():
+    """A sentence when there is no server to test."""
+    if os.access(BINARY, os.X_OK):
+        return None
+    return f"no server to test: {BINARY} is not there"
+
+
 class World:
     def __init__(self, directory, nats_server=None, binary=BINARY):
         self.directory = pathlib.Path(directory)

@@ -24,7 +24,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]
 
 from nats_raw import NatsServer  # noqa: E402
 from patience import DEADLINE_S, SLOWNESS, eventually  # noqa: E402
-from world import World  # noqa: E402
+from world import World, missing_binary  # noqa: E402
 
 DATA = "x" * 4000
 
@@ -140,6 +140,8 @@ CASES = {"map": map_full, "disk": disk_full}
 
 def main():
     failed = 0
+    if missing_binary():
+        sys.exit(missing_binary())
     for name in sys.argv[1:] or CASES:
         directory = tempfile.mkdtemp(prefix="tidings-full-")
         nats = NatsServer(directory)

@@ -30,7 +30,7 @@ from histories import check  # noqa: E402
 from load import (HttpPublisher, NatsPublisher, PollSubscriber,  # noqa: E402
                   Server, SseSubscriber)
 from nats_raw import NatsServer  # noqa: E402
-from world import World  # noqa: E402
+from world import World, missing_binary  # noqa: E402
 
 CHANNELS = ["orders.1", "orders.2", "orders.eu.3", "news", "quiet"]
 TARGETS = {
@@ -72,8 +72,8 @@ class Run:
     def kill_once(self):
         """One life: up, killed after so many acknowledgements."""
         self.start_server(self.random.choice(
-            [1, 2, self.random.randrange(3, 30), self.random.randrange(400)]))
-        self.server.wait_for_kill()
+            [1, 2, self.random.randrange(3, 30), self.random.randrange(3000)]))
+        self.server.wait_for_kill(self.world.process)
         self.world.process.wait()
         self.world.process = None
 
@@ -131,6 +131,8 @@ def main():
     words.add_argument("--keep", action="store_true",
                        help="keep the directory of the run")
     words = words.parse_args()
+    if missing_binary():
+        sys.exit(missing_binary())
     directory = tempfile.mkdtemp(prefix="tidings-kill-")
     started = time.monotonic()
     run = Run(directory, words.seed)

@@ -65,10 +65,16 @@ class Server:
         self.now = self.kill_after = None
         self.changed.notify_all()
 
-    def wait_for_kill(self):
+    def wait_for_kill(self, process):
+        """Until an acknowledgement led to the kill. A death of another cause
+        is a failure."""
+        deadline = Deadline(PATIENCE_S)
         with self.changed:
-            if not self.changed.wait_for(lambda: self.now is None, PATIENCE_S):
-                raise TimedOut("no acknowledgements, so no kill")
+            while not self.changed.wait_for(lambda: self.now is None, 0.2):
+                if process.poll() is not None:
+                    raise AssertionError("the server ended by itself, status "
+                                         f"{process.returncode}")
+                deadline.left("acknowledgements that lead to the kill")
 
 
 class Actor(threading.Thread):
