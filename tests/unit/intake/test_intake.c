@@ -403,13 +403,25 @@ static void stopping_does_not_need_a_server(void **state)
                   (unsigned)((uv_hrtime() - began) / 1000000));
 }
 
+/* Counts an answer of ours. The server itself answers, without data, those
+ * questions that came when we had stopped listening. False: none is left. */
+static bool take_answer(natsSubscription *inbox, unsigned *answers)
+{
+    natsMsg *msg = NULL;
+    const natsStatus status = natsSubscription_NextMsg(&msg, inbox, 0);
+
+    if (status == NATS_OK && natsMsg_GetDataLength(msg) > 0)
+        *answers += 1;
+    natsMsg_Destroy(msg);
+    return status == NATS_OK || status == NATS_NO_RESPONDERS;
+}
+
 /* What was taken before the stop is committed, and who asked is told. */
 static void the_end_owes_nothing(void **state)
 {
-    enum { QUESTIONS = 3000 };
+    enum { QUESTIONS = 20000 };
     struct world *world = *state;
     natsSubscription *inbox = NULL;
-    natsMsg *msg = NULL;
     unsigned answers = 0;
 
     assert_int_equal(
@@ -422,10 +434,8 @@ static void the_end_owes_nothing(void **state)
     (void)await_event(world, 0); /* in the middle of it */
     end_intake(world);
     assert_int_equal(natsConnection_Flush(world->publisher), NATS_OK);
-    while (natsSubscription_NextMsg(&msg, inbox, 0) == NATS_OK) {
-        answers += 1;
-        natsMsg_Destroy(msg);
-    }
+    while (take_answer(inbox, &answers))
+        ;
     natsSubscription_Destroy(inbox);
     assert_int_equal(answers, world->count);
     assert_true(answers > 0);
