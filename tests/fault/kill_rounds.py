@@ -10,8 +10,9 @@ and started again on the same data. Subscribers by SSE and long-poll come back
 with their last position. At the end publishers, journal and subscribers must
 tell one story (histories.py), and `tidings log verify` must be content.
 
-Exit status 0: 0 lost, 0 twice, 0 out of order. The seed that is printed draws
-the same numbers again; threads and the kernel decide the rest.
+Exit status 0: 0 lost, 0 twice, 0 out of order; 1: it is not one story; 2: the
+run itself failed. The seed that is printed draws the same numbers again;
+threads and the kernel decide the rest.
 """
 
 import argparse
@@ -21,6 +22,7 @@ import shutil
 import sys
 import tempfile
 import time
+import traceback
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]
                        / "blackbox"))
@@ -136,23 +138,22 @@ def main():
     directory = tempfile.mkdtemp(prefix="tidings-kill-")
     started = time.monotonic()
     run = Run(directory, words.seed)
-    findings = None
+    verdict, status = "broken off", 2
     try:
         findings = run_rounds(run, words.rounds)
         print(run.summary())
+        verdict, status = findings, 1 if findings else 0
     except Exception:
+        traceback.print_exc()
         print("server's output:", run.world.output()[-5000:], sep="\n")
-        raise
-    finally:
-        run.end()
-        seconds = time.monotonic() - started
-        print(f"kill_rounds: {words.rounds} rounds in {seconds:.0f} s, "
-              f"seed {words.seed}: {findings}")
-        if words.keep:
-            print(f"kept: {directory}")
-        else:
-            shutil.rmtree(directory)
-    sys.exit(1 if findings else 0)
+    run.end()
+    print(f"kill_rounds: {words.rounds} rounds in "
+          f"{time.monotonic() - started:.0f} s, seed {words.seed}: {verdict}")
+    if words.keep:
+        print(f"kept: {directory}")
+    else:
+        shutil.rmtree(directory)
+    sys.exit(status)
 
 
 if __name__ == "__main__":

@@ -55,8 +55,6 @@ def run(test, bug):
     return done.returncode, done.stdout + done.stderr
 
 
-
-
 def check(bug):
     """Whether a test that is green without the mistake is red with it."""
     for test in BUGS[bug]:
@@ -65,7 +63,7 @@ def check(bug):
             print(f"{bug}: NOT CAUGHT: {test} fails without it\n{output[-3000:]}")
             return False
         status, output = run(test, bug)
-        if status == 1:  # failed; pytest has other numbers for its own trouble
+        if status == 1:  # failed; other numbers mean trouble of the test's own
             print(f"{bug}: caught by {test}", flush=True)
             return True
     print(f"{bug}: NOT CAUGHT by {', '.join(BUGS[bug])}\n{output[-3000:]}")
