@@ -280,11 +280,14 @@ int cli_serve(int argc, char **argv)
         config_fini(&service.config);
         return EXIT_SUCCESS;
     }
-    if (!config_is_loopback(&service.config) && !service.config.insecure)
-        return cli_fail(EXIT_USAGE,
-                        "%s is no loopback address and nobody needs a token: "
-                        "--insecure if that is meant",
-                        service.config.listen);
+    if (!config_is_loopback(&service.config) && !service.config.insecure) {
+        result = cli_fail(EXIT_USAGE,
+                          "%s is no loopback address and nobody needs a token: "
+                          "--insecure if that is meant",
+                          service.config.listen);
+        config_fini(&service.config);
+        return result;
+    }
     logger_init(level_of(service.config.log_level),
                 strcmp(service.config.log_format, "json") == 0);
     platform_ignore_sigpipe();
