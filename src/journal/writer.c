@@ -37,9 +37,11 @@
 
 #include <stdlib.h>
 
-#define TIGHT_STEPS  64 /* in a row, between publishes */
-#define PROBE_MS     1000
-#define WAIT_MOST_MS 60000
+#define TIGHT_STEPS       64 /* in a row, between publishes */
+#define PROBE_MS          1000
+#define PROBE_BYTES_LEAST 4096u
+#define PROBE_BYTES_MOST  (1u << 20)
+#define WAIT_MOST_MS      60000
 
 void writer_init(struct journal *journal)
 {
@@ -157,13 +159,9 @@ static bool commit(struct journal *journal)
 
 static void give_up(struct journal *journal)
 {
-    struct environment *environment = &journal->environment;
-
-    journal->refused_pages = draft_pages(&journal->draft);
+    if (journal->draft.bytes > 0)
+        journal->refused_bytes = journal->draft.bytes;
     draft_abort(journal);
-    /* If it is not the map that is full, it is the disk. */
-    if (environment_has_room(environment, journal->refused_pages))
-        environment_drop_ballast(environment);
     journal->probe_ms = clock_monotonic_ms(journal->options.clock) + PROBE_MS;
     figure_add(&journal->figures.no_space, 1);
     set_can_commit(journal, false);
@@ -181,19 +179,22 @@ static bool run_chores(struct journal *journal, enum chores chores)
     return true;
 }
 
-static bool may_commit(const struct journal *journal)
+static bool put_probe(struct journal *journal, size_t bytes)
 {
-    return atomic_load_explicit(&journal->figures.can_commit,
-                                memory_order_relaxed);
-}
+    static char name[] = "probe";
+    MDB_val key = {sizeof name - 1, name};
+    MDB_val value = {bytes, NULL};
+    MDB_txn *txn;
 
-static bool put_probe(struct journal *journal)
-{
     draft_begin(journal);
-    if (environment_put_number(&journal->environment, journal->draft.txn,
-                               "probe",
-                               (uint64_t)journal->draft.now_ms) != ST_OK ||
-        !commit(journal)) {
+    txn = journal->draft.txn;
+    if (from_lmdb(mdb_put(txn, journal->environment.meta, &key, &value,
+                          MDB_RESERVE)) != ST_OK) {
+        draft_abort(journal);
+        return false;
+    }
+    memset(value.mv_data, 0, bytes);
+    if (!commit(journal)) {
         draft_abort(journal);
         return false;
     }
@@ -201,28 +202,19 @@ static bool put_probe(struct journal *journal)
     return true;
 }
 
-/* Once a second: has the disk room for the ballast again, and is there room for
- * what found none? */
+/* Writes something of the size that found no room, and takes it back. */
 static void run_probe(struct journal *journal)
 {
-    struct environment *environment = &journal->environment;
+    size_t bytes = journal->refused_bytes;
 
+    if (bytes < PROBE_BYTES_LEAST)
+        bytes = PROBE_BYTES_LEAST;
+    if (bytes > PROBE_BYTES_MOST)
+        bytes = PROBE_BYTES_MOST;
     journal->probe_ms = clock_monotonic_ms(journal->options.clock) + PROBE_MS;
-    environment_load_ballast(environment);
-    if (!may_commit(journal) &&
-        environment_has_room(environment, journal->refused_pages) &&
-        put_probe(journal))
+    if (environment_has_room(&journal->environment, bytes / 4096 + 4) &&
+        put_probe(journal, bytes) && put_probe(journal, 1))
         set_can_commit(journal, true);
-}
-
-static bool needs_probe(const struct journal *journal)
-{
-    return !may_commit(journal) || !journal->environment.has_ballast;
-}
-
-static int64_t probe_due_in(const struct journal *journal)
-{
-    return journal->probe_ms - clock_monotonic_ms(journal->options.clock);
 }
 
 static bool is_sweep_due(const struct journal *journal)
@@ -239,6 +231,12 @@ static bool make_room(struct journal *journal)
         if (!run_chores(journal, CHORES_TIGHT))
             return false;
     return true;
+}
+
+static bool may_commit(const struct journal *journal)
+{
+    return atomic_load_explicit(&journal->figures.can_commit,
+                                memory_order_relaxed);
 }
 
 /* ---- publishes ----------------------------------------------------------- */
@@ -294,8 +292,6 @@ static void commit_some(struct journal *journal, struct msg **msgs)
 
 void writer_handle(struct journal *journal, struct msg *msgs)
 {
-    if (needs_probe(journal) && probe_due_in(journal) <= 0)
-        run_probe(journal);
     while (msgs != NULL)
         commit_some(journal, &msgs);
 }
@@ -326,10 +322,11 @@ unsigned writer_wait_ms(const struct journal *journal)
 {
     int64_t wait_ms = chores_due_in(journal);
 
-    /* Without room, chores would only fail again before the next probe. */
-    if (!may_commit(journal) ||
-        (needs_probe(journal) && probe_due_in(journal) < wait_ms))
-        wait_ms = probe_due_in(journal);
+    if (!may_commit(journal)) {
+        /* Chores would only fail again before the next probe. */
+        wait_ms =
+            journal->probe_ms - clock_monotonic_ms(journal->options.clock);
+    }
     return wait_ms > 0 ? (unsigned)wait_ms : 0;
 }
 
@@ -337,9 +334,9 @@ bool writer_tick(struct journal *journal)
 {
     if (writer_wait_ms(journal) > 0)
         return false;
-    if (may_commit(journal) && chores_due_in(journal) == 0)
+    if (may_commit(journal))
         (void)run_chores(journal, CHORES_ALONE);
-    else if (may_commit(journal) || make_room(journal))
+    else if (make_room(journal))
         run_probe(journal);
     return true;
 }
