@@ -29,6 +29,7 @@
 #include <stdlib.h>
 
 #define DRAFT_BYTES_MAX (16u << 20)
+#define PAGE_BYTES      4096
 #define WISH_AHEAD_MS   1000
 #define EXIT_IO         74 /* EX_IOERR of sysexits.h */
 #define CHAIN_CUT_EVERY 7  /* seeded bug */
@@ -299,10 +300,9 @@ void draft_abort(struct journal *journal)
     dedup_undo(&journal->dedup);
 }
 
-/* Pages of the events, and of what a transaction changes besides. */
-static uint64_t pages_of(const struct draft *draft)
+uint64_t draft_pages(const struct draft *draft)
 {
-    return draft->bytes / 4096 + draft->count / 64 + 4;
+    return draft->bytes / PAGE_BYTES + draft->count / 64 + 4;
 }
 
 enum status draft_commit(struct journal *journal)
@@ -311,10 +311,14 @@ enum status draft_commit(struct journal *journal)
     enum status st;
 
     if (draft->count > 0 &&
-        !environment_has_room(&journal->environment, pages_of(draft)))
+        !environment_has_room(&journal->environment, draft_pages(draft)))
         return ST_NO_SPACE;
     mdb_cursor_close(draft->cursor);
     st = from_lmdb(mdb_txn_commit(draft->txn));
     draft->txn = NULL; /* commit frees it whatever it returns */
+    if (st == ST_IO &&
+        environment_is_disk_full(&journal->environment,
+                                 draft_pages(draft) * PAGE_BYTES))
+        st = ST_NO_SPACE;
     return survive("committing", st);
 }

@@ -38,6 +38,9 @@ enum chores {
 /* Retention, forgotten keys, rows: a slice of each that is due. */
 enum status draft_chores(struct journal *journal, enum chores chores) MUST_USE;
 
+/* What its events take, and what a transaction changes besides; about. */
+uint64_t draft_pages(const struct draft *draft);
+
 enum status draft_commit(struct journal *journal) MUST_USE;
 void draft_abort(struct journal *journal);
 

@@ -12,12 +12,6 @@
  * could use pages again that are still being read; only where nobody writes and
  * the lock file is missing or may not be written does it read without.
  *
- * A map that is really full is a trap: to delete, LMDB must write pages too. So
- * publishes are refused while there are still some pages left, and only
- * retention may use those. What is left is what lies behind the last page, and
- * the pages that were freed before the newest transaction; these are counted,
- * in the table of LMDB that lists them, only when the map's end is near.
- *
  * What a SIGKILL left behind is repaired by LMDB: the lock is robust, the slots
  * of dead processes are cleared here.
  */
@@ -30,16 +24,14 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <uv.h>
 
-#define RESERVE_PAGES  64  /* that publishes leave to retention... */
-#define RESERVE_PART   10  /* ...or this part of a small map */
 #define READERS_MAX    512 /* crew threads, and processes that read beside us */
 #define TABLES_MAX     16
 #define FILE_MODE      0640
 #define DIRECTORY_MODE 0750
-#define PATH_BYTES     4096
 #define WRITABLE       2 /* as access(2) has it; libuv has no names */
 #define READABLE       4
 
@@ -105,61 +97,64 @@ static enum status make_directory(const char *directory, char *why,
     return code == UV_ENOSPC ? ST_NO_SPACE : ST_IO;
 }
 
-static enum status path_in(char path[PATH_BYTES], const char *directory,
-                           const char *name, char *why, size_t why_bytes)
+static char *join(const char *directory, const char *name)
 {
-    if (snprintf(path, PATH_BYTES, "%s/%s", directory, name) < PATH_BYTES)
-        return ST_OK;
-    snprintf(why, why_bytes, "the directory's name is too long");
-    return ST_IO;
+    const size_t bytes = strlen(directory) + strlen(name) + 2;
+    char *path = must_malloc(bytes);
+
+    snprintf(path, bytes, "%s/%s", directory, name);
+    return path;
 }
 
 static enum status lock_directory(struct environment *environment,
                                   const char *directory, char *why,
                                   size_t why_bytes)
 {
-    char path[PATH_BYTES];
-    enum status st = path_in(path, directory, "writer.lock", why, why_bytes);
+    char *path = join(directory, "writer.lock");
+    const enum status st =
+        platform_lock_file(path, &environment->lock_descriptor);
 
-    if (st != ST_OK)
-        return st;
-    st = platform_lock_file(path, &environment->lock_descriptor);
     if (st == ST_BUSY)
         snprintf(why, why_bytes, "another process writes in %s", directory);
     else if (st != ST_OK)
         snprintf(why, why_bytes, "cannot lock %s: %s", path, strerror(errno));
+    free(path);
     return st;
 }
 
-static bool is_accessible(const char *path, int mode)
+static bool is_accessible(const char *directory, const char *name, int mode)
 {
+    char *path = join(directory, name);
     uv_fs_t request;
     const int code = uv_fs_access(NULL, &request, path, mode, NULL);
 
     uv_fs_req_cleanup(&request);
+    free(path);
     return code == 0;
+}
+
+static bool is_being_written(const char *directory)
+{
+    char *path = join(directory, "writer.lock");
+    const bool is_locked = platform_is_locked(path);
+
+    free(path);
+    return is_locked;
 }
 
 /* Which flags a reader may open with; see above. */
 static enum status read_only_flags(const char *directory, unsigned *flags_out,
                                    char *why, size_t why_bytes)
 {
-    char path[PATH_BYTES];
-    enum status st = path_in(path, directory, "data.mdb", why, why_bytes);
-
-    if (st != ST_OK)
-        return st;
-    if (!is_accessible(path, READABLE)) {
+    if (!is_accessible(directory, "data.mdb", READABLE)) {
         snprintf(why, why_bytes, "there is no journal to read in %s",
                  directory);
         return ST_NOT_FOUND;
     }
     *flags_out = MDB_RDONLY | MDB_NOTLS;
-    (void)path_in(path, directory, "lock.mdb", why, why_bytes);
-    if (is_accessible(path, READABLE | WRITABLE))
+    if (is_accessible(directory, "lock.mdb", READABLE | WRITABLE))
         return ST_OK;
-    (void)path_in(path, directory, "writer.lock", why, why_bytes);
-    if (platform_is_locked(path)) {
+    if (is_being_written(directory)) {
         snprintf(why, why_bytes,
                  "reading beside a writer takes the right to write %s/lock.mdb",
                  directory);
@@ -223,6 +218,8 @@ enum status environment_open(struct environment *environment,
         st = make_directory(directory, why, why_bytes);
         if (st == ST_OK)
             st = lock_directory(environment, directory, why, why_bytes);
+        environment->ballast_path = join(directory, "ballast");
+        environment->trial_path = join(directory, "trial");
     }
     if (st != ST_OK)
         goto fail;
@@ -236,8 +233,10 @@ enum status environment_open(struct environment *environment,
         st = from_lmdb(code);
         goto fail;
     }
-    if (!is_read_only)
-        sync_directory(directory);
+    if (is_read_only)
+        return ST_OK;
+    sync_directory(directory);
+    environment_load_ballast(environment, 0);
     return ST_OK;
 
 fail:
@@ -250,59 +249,10 @@ void environment_close(struct environment *environment)
     if (environment->env != NULL)
         mdb_env_close(environment->env);
     environment->env = NULL;
+    free(environment->ballast_path);
+    free(environment->trial_path);
+    environment->ballast_path = environment->trial_path = NULL;
     platform_unlock_file(&environment->lock_descriptor);
-}
-
-/* ---- room ---------------------------------------------------------------- */
-
-/* Free pages that the next transaction may use, counted no further than
- * `enough`. The list of free pages is table 0; each row is an array whose first
- * number is its length, under the transaction that freed them. */
-static uint64_t count_free_pages(const struct environment *environment,
-                                 uint64_t newest, uint64_t enough)
-{
-    MDB_cursor *cursor;
-    MDB_val key, value;
-    MDB_txn *txn;
-    uint64_t pages = 0;
-
-    if (mdb_txn_begin(environment->env, NULL, MDB_RDONLY, &txn) != 0)
-        return enough; /* readers are busy: LMDB itself will say */
-    if (mdb_cursor_open(txn, 0, &cursor) == 0) {
-        while (pages < enough &&
-               mdb_cursor_get(cursor, &key, &value, MDB_NEXT) == 0) {
-            uint64_t freed_by, length;
-
-            memcpy(&freed_by, key.mv_data, sizeof freed_by);
-            memcpy(&length, value.mv_data, sizeof length);
-            if (freed_by >= newest)
-                break;
-            pages += length;
-        }
-        mdb_cursor_close(cursor);
-    }
-    mdb_txn_abort(txn);
-    return pages;
-}
-
-bool environment_has_room(const struct environment *environment, uint64_t pages)
-{
-    MDB_envinfo info;
-    MDB_stat stat;
-    uint64_t map_pages, unused, needed = pages;
-
-    (void)mdb_env_info(environment->env, &info);
-    (void)mdb_env_stat(environment->env, &stat);
-    map_pages = info.me_mapsize / stat.ms_psize;
-    unused = map_pages - (info.me_last_pgno + 1);
-    needed += map_pages / RESERVE_PART < RESERVE_PAGES
-                  ? map_pages / RESERVE_PART
-                  : RESERVE_PAGES;
-    if (unused >= needed)
-        return true;
-    return unused + count_free_pages(environment, info.me_last_txnid,
-                                     needed - unused) >=
-           needed;
 }
 
 static MDB_val name_value(const char *name)

@@ -32,6 +32,9 @@ struct environment {
     MDB_env *env;
     int lock_descriptor; /* of writer.lock; -1 when read-only */
     bool is_read_only;
+    char *ballast_path; /* of the file that is dropped when the disk is full */
+    char *trial_path;   /* of one that is written to see whether it is */
+    bool has_ballast;   /* it is there: the disk is believed to have room */
 #define TABLE(name, flags) MDB_dbi name;
     JOURNAL_TABLES(TABLE)
 #undef TABLE
@@ -45,10 +48,23 @@ enum status environment_open(struct environment *environment,
                              size_t why_bytes) MUST_USE;
 void environment_close(struct environment *environment);
 
-/* Would a transaction of so many pages still leave the map the room in which
- * retention can delete something? */
+/* Would a transaction of so many pages still leave the room in which retention
+ * can delete something? See environment_room.c. */
 bool environment_has_room(const struct environment *environment,
                           uint64_t pages);
+
+/* The disk is full: gives it the ballast, for retention to work with. */
+void environment_drop_ballast(struct environment *environment);
+
+/* LMDB says only "input/output error" when a write of so many bytes stopped in
+ * the middle: was that for want of room? Writes a file to find out. */
+bool environment_is_disk_full(const struct environment *environment,
+                              uint64_t bytes);
+
+/* Tries to write the ballast, if it is not there. It stays only if the disk has
+ * room for so many bytes beside it. */
+void environment_load_ballast(struct environment *environment,
+                              uint64_t spare_bytes);
 
 /* LMDB's and the system's codes. */
 enum status from_lmdb(int code);

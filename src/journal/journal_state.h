@@ -64,8 +64,8 @@ struct journal {
     struct retention retention;
     struct dedup dedup;
     struct draft draft;
-    int64_t probe_ms;     /* monotonic: next try after a full disk */
-    size_t refused_bytes; /* of the transaction that found it full */
+    int64_t probe_ms;       /* monotonic: next try after a full disk */
+    uint64_t refused_pages; /* of the transaction that found it full */
     struct log_limit full_limit, roomy_limit;
 };
 

@@ -29,6 +29,7 @@
 
 #include "base/seeded_bug.h"
 #include "draft.h"
+#include "gathering.h"
 #include "publish.h"
 
 #include <tidings/check.h>
@@ -37,11 +38,11 @@
 
 #include <stdlib.h>
 
-#define TIGHT_STEPS       64 /* in a row, between publishes */
-#define PROBE_MS          1000
-#define PROBE_BYTES_LEAST 4096u
-#define PROBE_BYTES_MOST  (1u << 20)
-#define WAIT_MOST_MS      60000
+#define TIGHT_STEPS  64 /* in a row, between publishes */
+#define PAGE_BYTES   4096
+#define SPARE_BYTES  (1u << 20) /* more than what found no room */
+#define PROBE_MS     1000
+#define WAIT_MOST_MS 60000
 
 void writer_init(struct journal *journal)
 {
@@ -159,9 +160,13 @@ static bool commit(struct journal *journal)
 
 static void give_up(struct journal *journal)
 {
-    if (journal->draft.bytes > 0)
-        journal->refused_bytes = journal->draft.bytes;
+    struct environment *environment = &journal->environment;
+
+    journal->refused_pages = draft_pages(&journal->draft);
     draft_abort(journal);
+    /* If it is not the map that is full, it is the disk. */
+    if (environment_has_room(environment, journal->refused_pages))
+        environment_drop_ballast(environment);
     journal->probe_ms = clock_monotonic_ms(journal->options.clock) + PROBE_MS;
     figure_add(&journal->figures.no_space, 1);
     set_can_commit(journal, false);
@@ -179,22 +184,19 @@ static bool run_chores(struct journal *journal, enum chores chores)
     return true;
 }
 
-static bool put_probe(struct journal *journal, size_t bytes)
+static bool may_commit(const struct journal *journal)
 {
-    static char name[] = "probe";
-    MDB_val key = {sizeof name - 1, name};
-    MDB_val value = {bytes, NULL};
-    MDB_txn *txn;
+    return atomic_load_explicit(&journal->figures.can_commit,
+                                memory_order_relaxed);
+}
 
+static bool put_probe(struct journal *journal)
+{
     draft_begin(journal);
-    txn = journal->draft.txn;
-    if (from_lmdb(mdb_put(txn, journal->environment.meta, &key, &value,
-                          MDB_RESERVE)) != ST_OK) {
-        draft_abort(journal);
-        return false;
-    }
-    memset(value.mv_data, 0, bytes);
-    if (!commit(journal)) {
+    if (environment_put_number(&journal->environment, journal->draft.txn,
+                               "probe",
+                               (uint64_t)journal->draft.now_ms) != ST_OK ||
+        !commit(journal)) {
         draft_abort(journal);
         return false;
     }
@@ -202,19 +204,30 @@ static bool put_probe(struct journal *journal, size_t bytes)
     return true;
 }
 
-/* Writes something of the size that found no room, and takes it back. */
+/* Once a second: has the disk room for the ballast again, and is there room for
+ * what found none? */
 static void run_probe(struct journal *journal)
 {
-    size_t bytes = journal->refused_bytes;
+    struct environment *environment = &journal->environment;
+    const uint64_t spare_bytes =
+        journal->refused_pages * PAGE_BYTES + SPARE_BYTES;
 
-    if (bytes < PROBE_BYTES_LEAST)
-        bytes = PROBE_BYTES_LEAST;
-    if (bytes > PROBE_BYTES_MOST)
-        bytes = PROBE_BYTES_MOST;
     journal->probe_ms = clock_monotonic_ms(journal->options.clock) + PROBE_MS;
-    if (environment_has_room(&journal->environment, bytes / 4096 + 4) &&
-        put_probe(journal, bytes) && put_probe(journal, 1))
+    environment_load_ballast(environment, spare_bytes);
+    if (!may_commit(journal) &&
+        environment_has_room(environment, journal->refused_pages) &&
+        put_probe(journal))
         set_can_commit(journal, true);
+}
+
+static bool needs_probe(const struct journal *journal)
+{
+    return !may_commit(journal) || !journal->environment.has_ballast;
+}
+
+static int64_t probe_due_in(const struct journal *journal)
+{
+    return journal->probe_ms - clock_monotonic_ms(journal->options.clock);
 }
 
 static bool is_sweep_due(const struct journal *journal)
@@ -231,12 +244,6 @@ static bool make_room(struct journal *journal)
         if (!run_chores(journal, CHORES_TIGHT))
             return false;
     return true;
-}
-
-static bool may_commit(const struct journal *journal)
-{
-    return atomic_load_explicit(&journal->figures.can_commit,
-                                memory_order_relaxed);
 }
 
 /* ---- publishes ----------------------------------------------------------- */
@@ -292,6 +299,8 @@ static void commit_some(struct journal *journal, struct msg **msgs)
 
 void writer_handle(struct journal *journal, struct msg *msgs)
 {
+    if (needs_probe(journal) && probe_due_in(journal) <= 0)
+        run_probe(journal);
     while (msgs != NULL)
         commit_some(journal, &msgs);
 }
@@ -322,11 +331,10 @@ unsigned writer_wait_ms(const struct journal *journal)
 {
     int64_t wait_ms = chores_due_in(journal);
 
-    if (!may_commit(journal)) {
-        /* Chores would only fail again before the next probe. */
-        wait_ms =
-            journal->probe_ms - clock_monotonic_ms(journal->options.clock);
-    }
+    /* Without room, chores would only fail again before the next probe. */
+    if (!may_commit(journal) ||
+        (needs_probe(journal) && probe_due_in(journal) < wait_ms))
+        wait_ms = probe_due_in(journal);
     return wait_ms > 0 ? (unsigned)wait_ms : 0;
 }
 
@@ -334,9 +342,9 @@ bool writer_tick(struct journal *journal)
 {
     if (writer_wait_ms(journal) > 0)
         return false;
-    if (may_commit(journal))
+    if (may_commit(journal) && chores_due_in(journal) == 0)
         (void)run_chores(journal, CHORES_ALONE);
-    else if (make_room(journal))
+    else if (may_commit(journal) || make_room(journal))
         run_probe(journal);
     return true;
 }
@@ -357,17 +365,30 @@ void writer_checkpoint(struct journal *journal)
     }
 }
 
+static void handle_and_plan(struct journal *journal,
+                            struct gathering *gathering, struct msg *msgs)
+{
+    const unsigned came = gathering_count(msgs);
+    const uint64_t started_ns = uv_hrtime();
+
+    writer_handle(journal, msgs);
+    gathering_plan(gathering, came, mailbox_count(&journal->mailbox),
+                   (uv_hrtime() - started_ns) / 1000);
+}
+
 void writer_run(void *arg)
 {
     struct journal *journal = arg;
+    struct gathering gathering = {0};
 
     platform_name_thread("journal");
     for (;;) {
         struct msg *msgs =
-            mailbox_wait(&journal->mailbox, writer_wait_ms(journal));
+            mailbox_wait_for(&journal->mailbox, writer_wait_ms(journal),
+                             gathering.wanted, gathering.patience_us);
 
         if (msgs != NULL)
-            writer_handle(journal, msgs);
+            handle_and_plan(journal, &gathering, msgs);
         else if (atomic_load(&journal->is_stopping))
             break;
         else

@@ -52,7 +52,8 @@ static struct journal *open_journal(const char *directory, uint64_t keep_bytes,
 
 static void remove_files(const char *directory)
 {
-    static const char *const names[] = {"data.mdb", "lock.mdb", "writer.lock"};
+    static const char *const names[] = {"data.mdb", "lock.mdb", "writer.lock",
+                                        "ballast"};
     char path[1024];
 
     for (unsigned i = 0; i < sizeof names / sizeof names[0]; i++) {

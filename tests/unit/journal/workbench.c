@@ -54,7 +54,8 @@ void bench_shut(struct bench *bench)
 
 void remove_directory(const char *directory)
 {
-    static const char *const names[] = {"data.mdb", "lock.mdb", "writer.lock"};
+    static const char *const names[] = {"data.mdb", "lock.mdb", "writer.lock",
+                                        "ballast"};
     char path[128];
 
     for (unsigned i = 0; i < sizeof names / sizeof names[0]; i++) {
