@@ -48,6 +48,7 @@ struct mailbox {
         size_t bytes;
         uint64_t refused; /* posts answered ST_FULL, since init */
         unsigned waiting_writers;
+        unsigned wanted; /* the reader sleeps until so many are there */
         bool closed;
     } shared;
 };
@@ -74,6 +75,11 @@ struct msg *mailbox_take(struct mailbox *box);
 
 /* As take, but waits up to `wait_ms` for the first message or the close. */
 struct msg *mailbox_wait(struct mailbox *box, unsigned wait_ms);
+
+/* As wait, and after the first message waits up to `patience_us` more until
+ * `wanted` are there: for a reader to whom many cost hardly more than one. */
+struct msg *mailbox_wait_for(struct mailbox *box, unsigned wait_ms,
+                             unsigned wanted, unsigned patience_us);
 
 /* Later posts get ST_CLOSED; what is inside stays for take(). Wakes the reader.
  */

@@ -22,6 +22,7 @@
 #include <tidings/check.h>
 #include <tidings/mailbox.h>
 
+#define NS_PER_US UINT64_C(1000)
 #define NS_PER_MS UINT64_C(1000000)
 
 void mailbox_init(struct mailbox *box, const char *name, unsigned limit_count,
@@ -42,6 +43,7 @@ void mailbox_init(struct mailbox *box, const char *name, unsigned limit_count,
     box->shared.bytes = 0;
     box->shared.refused = 0;
     box->shared.waiting_writers = 0;
+    box->shared.wanted = 0;
     box->shared.closed = false;
 }
 
@@ -70,7 +72,7 @@ static bool is_full_locked(const struct mailbox *box, const struct msg *msg)
            box->shared.bytes + msg->bytes > box->limit_bytes;
 }
 
-/* Says whether the box was empty. */
+/* Says whether the reader is to be woken: the box was empty. */
 static bool append_locked(struct mailbox *box, struct msg **msg)
 {
     const bool was_empty = box->shared.oldest == NULL;
@@ -82,11 +84,13 @@ static bool append_locked(struct mailbox *box, struct msg **msg)
     return was_empty;
 }
 
+/* Or as many are there as it sleeps for. */
 static bool append_counted_locked(struct mailbox *box, struct msg **msg)
 {
     box->shared.count += 1;
     box->shared.bytes += (*msg)->bytes;
-    return append_locked(box, msg);
+    return append_locked(box, msg) ||
+           (box->shared.wanted > 0 && box->shared.count == box->shared.wanted);
 }
 
 enum status mailbox_post(struct mailbox *box, struct msg **msg)
@@ -189,22 +193,40 @@ struct msg *mailbox_take(struct mailbox *box)
     return oldest;
 }
 
-struct msg *mailbox_wait(struct mailbox *box, unsigned wait_ms)
+/* Sleeps until `wanted` are there, the box is closed or the time is over. */
+static void sleep_locked(struct mailbox *box, unsigned wanted, uint64_t wait_ns)
 {
-    struct msg *oldest;
     uint64_t now = uv_hrtime();
-    const uint64_t deadline = now + wait_ms * NS_PER_MS;
+    const uint64_t deadline = now + wait_ns;
 
-    CHECK(box->wake == NULL); /* else nobody signals `filled` */
-    uv_mutex_lock(&box->mutex);
-    while (box->shared.oldest == NULL && !box->shared.closed &&
-           now < deadline) {
+    box->shared.wanted = wanted;
+    while ((box->shared.oldest == NULL || box->shared.count < wanted) &&
+           !box->shared.closed && now < deadline) {
         (void)uv_cond_timedwait(&box->filled, &box->mutex, deadline - now);
         now = uv_hrtime();
     }
+    box->shared.wanted = 0;
+}
+
+struct msg *mailbox_wait_for(struct mailbox *box, unsigned wait_ms,
+                             unsigned wanted, unsigned patience_us)
+{
+    struct msg *oldest;
+
+    CHECK(box->wake == NULL); /* else nobody signals `filled` */
+    uv_mutex_lock(&box->mutex);
+    if (box->shared.oldest == NULL)
+        sleep_locked(box, 0, wait_ms * NS_PER_MS);
+    if (box->shared.oldest != NULL && box->shared.count < wanted)
+        sleep_locked(box, wanted, patience_us * NS_PER_US);
     oldest = cut_locked(box);
     uv_mutex_unlock(&box->mutex);
     return oldest;
+}
+
+struct msg *mailbox_wait(struct mailbox *box, unsigned wait_ms)
+{
+    return mailbox_wait_for(box, wait_ms, 0, 0);
 }
 
 void mailbox_close(struct mailbox *box)
