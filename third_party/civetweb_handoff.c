@@ -29,11 +29,8 @@
  * Threads without a loan that are not the master get the real calls: civetweb's
  * client (mg_connect_client and so on) works as it always did.
  *
- * Civetweb decodes the request target in place, so what the client really sent
- * is copied before. Three forms of target are dealt with here, because civetweb
- * closes them without an answer: `http://host/path` is lent as `/path`, `*` of
- * an OPTIONS as `/`, and an escaped control byte (%00 cuts the path short, %0d
- * arrives decoded) is refused.
+ * The request line is looked at before (handoff_head.c): civetweb decodes the
+ * target in place, and closes some forms of it without an answer.
  *
  * Out of descriptors, the master rests for some milliseconds: the listener
  * stays readable, and it would spin. Those who wait are served when others have
@@ -46,6 +43,8 @@
 #endif
 
 #include "civetweb_handoff.h"
+
+#include "handoff_head.h"
 
 /* Before the macros below, so that the declarations are not touched by them. */
 #include <errno.h>
@@ -387,7 +386,7 @@ static int on_request(struct mg_connection *connection)
     copy_headers(lender, info);
     request.method = info->request_method;
     request.path = lender->is_asterisk ? "*" : info->local_uri;
-    request.raw_path = lender->is_asterisk ? "*" : lender->raw_path;
+    request.raw_path = lender->raw_path;
     request.query = info->query_string != NULL ? info->query_string : "";
     request.http_version = info->http_version;
     request.headers = lender->headers;
@@ -607,63 +606,7 @@ void handoff_lender_destroy(struct handoff_lender **lender)
     free(mine);
 }
 
-/* ---- the head, before civetweb sees it ----------------------------------- */
-
-static struct text without_empty_lines(struct text head)
-{
-    while (head.length > 0 && (*head.bytes == '\r' || *head.bytes == '\n')) {
-        head.bytes += 1;
-        head.length -= 1;
-    }
-    return head;
-}
-
-/* The bytes up to the first of `ends`, or all. */
-static struct text take_until(struct text text, const char *ends)
-{
-    size_t length = 0;
-
-    while (length < text.length && strchr(ends, text.bytes[length]) == NULL)
-        length += 1;
-    return (struct text){text.bytes, length};
-}
-
-static struct text skip(struct text text, size_t count)
-{
-    return (struct text){text.bytes + count, text.length - count};
-}
-
-/* Bytes of `http://authority` at the start of an absolute target, else 0. */
-static size_t authority_bytes(struct text target)
-{
-    size_t scheme = 0;
-
-    if (target.length >= 7 && strncasecmp(target.bytes, "http://", 7) == 0)
-        scheme = 7;
-    else if (target.length >= 8 &&
-             strncasecmp(target.bytes, "https://", 8) == 0)
-        scheme = 8;
-    else
-        return 0;
-    return scheme + take_until(skip(target, scheme), "/?").length;
-}
-
-/* A control byte behind a percent sign; DEL is one. */
-static bool has_escaped_control(struct text path)
-{
-    const char *at = memchr(path.bytes, '%', path.length);
-    const char *end = path.bytes + path.length;
-
-    for (; at != NULL; at = memchr(at + 1, '%', (size_t)(end - at) - 1)) {
-        if (end - at < 3 || !isxdigit((unsigned char)at[2]))
-            continue;
-        if (at[1] == '0' || at[1] == '1')
-            return true;
-        if (at[1] == '7' && (at[2] == 'f' || at[2] == 'F'))
-            return true;
-    }
-    return false;
-}
+/* ---- lending ------------------------------------------------------------- */
 
 static void append_head(struct mg_connection *connection, struct text text)
 {
@@ -671,48 +614,28 @@ static void append_head(struct mg_connection *connection, struct text text)
     connection->data_len += (int)text.length;
 }
 
-static void remember_path(struct handoff_lender *lender, struct text path)
-{
-    const struct text shown = path.length > 0 ? path : text_of("/");
-
-    memcpy(lender->raw_path, shown.bytes, shown.length);
-    lender->raw_path[shown.length] = '\0';
-}
-
 /* Copies the head into civetweb's buffer, its target in the form that civetweb
- * routes. 0, or the status of the refusal. What has no target at all is copied
- * as it is: civetweb refuses it. */
-static int lay_out(struct handoff_lender *lender, struct text head)
+ * routes. 0, or the status of the refusal. */
+static int lay_out(struct handoff_lender *lender, struct text bytes)
 {
     struct mg_connection *connection = &lender->connection;
-    const struct text method = take_until(head, " \r\n");
-    const struct text from_target =
-        skip(head, method.length + (method.length < head.length));
-    struct text target = take_until(from_target, " \r\n");
-    struct text rest_of_head = skip(from_target, target.length);
-    struct text path;
+    struct handoff_head head;
+    int refusal;
 
-    if (head.length + 2 > HEAD_MAX_BYTES)
+    if (bytes.length + 2 > HEAD_MAX_BYTES) /* a slash and a NUL more */
         return 431;
-    lender->is_asterisk = text_is(target, "*") && text_is(method, "OPTIONS");
-    target = lender->is_asterisk ? text_of("/")
-                                 : skip(target, authority_bytes(target));
-    path = take_until(target, "?");
-    if (has_escaped_control(path))
-        return 400;
-    remember_path(lender, path);
-
-    append_head(
-        connection,
-        (struct text){head.bytes, (size_t)(from_target.bytes - head.bytes)});
-    if (path.length == 0 && from_target.length > rest_of_head.length)
-        append_head(connection, text_of("/"));
-    append_head(connection, target);
-    append_head(connection, rest_of_head);
+    refusal = handoff_head_read(bytes, &head);
+    if (refusal != 0)
+        return refusal;
+    append_head(connection, head.before);
+    append_head(connection, head.slash);
+    append_head(connection, head.target);
+    append_head(connection, head.after);
+    memcpy(lender->raw_path, head.path.bytes, head.path.length);
+    lender->raw_path[head.path.length] = '\0';
+    lender->is_asterisk = head.is_asterisk;
     return 0;
 }
-
-/* ---- lending ------------------------------------------------------------- */
 
 static void copy_address(union usa *to, const struct sockaddr_storage *from)
 {
@@ -756,7 +679,7 @@ enum status handoff_lend(struct handoff_lender *lender, struct text head,
     lender->was_handled = false;
 
     introduce(lender, socket);
-    refusal = lay_out(lender, without_empty_lines(head));
+    refusal = lay_out(lender, head);
     if (refusal == 0) {
         borrower = lender;
         process_new_connection(&lender->connection);

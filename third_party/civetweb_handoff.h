@@ -1,11 +1,12 @@
 /* civetweb_handoff.h -- civetweb's listeners, parser and router without its
  * threads: it accepts for us and reads a head that we lend it.
  *
- * accept -> `accepted` is called on civetweb's master thread with a non-blocking
- * socket that is ours from then on. Later, on any thread that has a lender, the
- * bytes of one complete request head are lent: civetweb parses and routes them
- * and the handler is called before lend returns. Civetweb can neither block nor
- * touch the socket: what it writes itself (an error page) goes into `answer`.
+ * accept -> `accepted` is called on civetweb's master thread with a
+ * non-blocking socket that is ours from then on. Later, on any thread that has
+ * a lender, the bytes of one complete request head are lent: civetweb parses
+ * and routes them and the handler is called before lend returns. Civetweb can
+ * neither block nor touch the socket: what it writes itself (an error page)
+ * goes into `answer`.
  *
  * Threads   start, stop: main. accepted: civetweb's master, must only enqueue.
  *           A lender: the thread that made it.
@@ -30,7 +31,7 @@ struct handoff_lender;
 struct handoff_socket {
     int descriptor; /* non-blocking, close-on-exec; TCP_NODELAY is set */
     struct sockaddr_storage local, remote;
-    bool is_tls;      /* the TLS handshake is still to be made (a later issue) */
+    bool is_tls; /* the TLS handshake is still to be made (a later issue) */
     bool is_redirect; /* listener that only redirects to TLS */
 };
 
@@ -42,9 +43,9 @@ struct handoff_header {
 
 struct handoff_request {
     const char *method;
-    const char *path;  /* decoded and cleaned by civetweb */
-    const char *raw_path; /* as sent, without the query */
-    const char *query; /* as sent, "" if none */
+    const char *path;         /* decoded and cleaned by civetweb */
+    const char *raw_path;     /* as sent, without the query */
+    const char *query;        /* as sent, "" if none */
     const char *http_version; /* "1.0" or "1.1" */
     const struct handoff_header *headers;
     unsigned header_count;

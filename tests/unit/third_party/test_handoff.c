@@ -41,7 +41,10 @@ struct world {
 static void on_accepted(void *arg, const struct handoff_socket *fresh)
 {
     const struct world *world = arg;
+    sigset_t blocked;
 
+    CHECK(pthread_sigmask(SIG_BLOCK, NULL, &blocked) == 0);
+    CHECK(sigismember(&blocked, SIGTERM) == 1); /* signals are main's */
     CHECK(write(world->fresh_writer, fresh, sizeof *fresh) == sizeof *fresh);
 }
 
