@@ -1,5 +1,5 @@
 """The page at /demo/: what it shows, and that nothing makes it lose or repeat a
-delivery. What the panels show is compared with what the server answered to the
+delivery; and what browsers do by themselves that pages rely on. What the panels show is compared with what the server answered to the
 publisher, and the page's own comparison with its journal must agree."""
 
 from demo_page import TRANSPORTS, Demo
@@ -188,3 +188,38 @@ def test_the_start_page_leads_to_the_rest(world, browser):
     for link in links:
         assert world.get(link).status == 200
     assert f"http://127.0.0.1:{world.port}/events/news" in page.text()
+
+
+@serve(retry_ms=300, drain_ms=3000)
+def test_a_plain_eventsource_outlives_a_slow_drain(world, browser):
+    """protocol.md 3: a stream that should come back is never answered 5xx,
+    which would end an EventSource for good. Some of these are ended early and
+    come back while the server is still stopping."""
+    crowd = [world.sse("/events/other") for _ in range(150)]
+    page = browser.open(f"http://127.0.0.1:{world.port}/")
+    page.run("""window.heard = document.createElement('p');
+        document.body.append(heard);
+        window.streams = [1, 2, 3, 4].map(() => {
+          const stream = new EventSource('/events/news');
+          stream.onopen = stream.onmessage = (message) => {
+            heard.append(message.data ?? 'open', ' ');
+          };
+          return stream;
+        });""")
+    page.until("heard.textContent.split('open').length === 5", "four streams")
+    world.publish("news", "before")
+    page.until("heard.textContent.split('before').length === 5", "the event")
+    crowd += [world.sse("/events/other") for _ in range(150)]
+    stay_on_this_port(world)
+
+    world.ask_to_stop()
+    for stream in crowd:
+        stream.ends()
+    assert world.wait_for_end() == 0
+    world.start()
+    world.publish("news", "again")
+
+    page.until("streams.some((stream) => stream.readyState === 2)"
+               " || heard.textContent.split('again').length === 5",
+               "each to hear it, or one to have given up")
+    assert page.run("streams.map((stream) => stream.readyState)") == [1] * 4
