@@ -1,6 +1,7 @@
 """The page at /demo/: what it shows, and that nothing makes it lose or repeat a
-delivery; and what browsers do by themselves that pages rely on. What the panels show is compared with what the server answered to the
-publisher, and the page's own comparison with its journal must agree."""
+delivery. What the panels show is compared with what the server answered to the
+publisher, and the page's own comparison with its journal must agree. Last, what
+browsers do by themselves that every page relies on."""
 
 from demo_page import TRANSPORTS, Demo
 from marks import serve
