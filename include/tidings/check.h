@@ -2,8 +2,10 @@
  *
  * Threads   Any.
  * Memory    must_* never return NULL: for small things of a size that we
- * choose. What a stranger may make big is limited before it comes here. Units
- * Bytes. Errors    None return: a failed check aborts.
+ *           choose. What a stranger may make big is limited before it comes
+ *           here.
+ * Units     Bytes.
+ * Errors    None return: a failed check aborts.
  */
 #ifndef TIDINGS_CHECK_H
 #define TIDINGS_CHECK_H

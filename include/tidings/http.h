@@ -2,16 +2,16 @@
  *
  * Threads   All calls: main. Order: create, start, drain, stop, destroy; the
  *           journal starts between create and start, and stops between drain
- * and stop, so that nothing accepted goes unanswered. Memory    struct server
- * owns the crews and the listeners. Units     Milliseconds. Errors    ST_IO a
- * listener or thread could not be made; ST_TIMEOUT the start-up self-test
- * failed; a sentence in `why`.
+ *           and stop, so that nothing accepted goes unanswered.
+ * Memory    struct server owns the crews and the listeners.
+ * Units     Milliseconds.
+ * Errors    ST_IO a listener or thread could not be made; ST_TIMEOUT the
+ *           start-up self-test failed; a sentence in `why`.
  */
 #ifndef TIDINGS_HTTP_H
 #define TIDINGS_HTTP_H
 
 #include <tidings/config.h>
-#include <tidings/intake.h>
 #include <tidings/journal.h>
 #include <tidings/status.h>
 
@@ -20,9 +20,14 @@ struct server;
 enum status server_create(const struct config *config, struct journal *journal,
                           struct server **server_out) MUST_USE;
 
-/* Listens, starts the crews and checks that a request comes through. `intake`
- * may be NULL: no NATS. */
-enum status server_start(struct server *server, struct intake *intake,
+/* Is what brings messages in (NATS) connected now? Any thread. */
+struct intake_check {
+    bool (*is_ready)(const void *arg); /* NULL: not configured */
+    const void *arg;
+};
+
+/* Listens, starts the crews and checks that a request comes through. */
+enum status server_start(struct server *server, struct intake_check intake,
                          char *why, size_t why_bytes) MUST_USE;
 
 uint16_t server_port(const struct server *server);

@@ -13,11 +13,12 @@
  *
  * Threads   open, start, stop, close, add_listener: main, in this order. post:
  *           any. Answers and listeners are called on the journal's thread and
- * may only enqueue. A reader is used by one thread at a time. Memory    A
- * posted publish belongs to the journal until its answer is called; then to
- * whom answers. A batch is shared by count. Units     Ids; wall milliseconds;
- * bytes. Errors    As named at each call. A failed commit other than for room
- * ends the process: its outcome is unknown (see journal.c).
+ *           may only enqueue. A reader is used by one thread at a time.
+ * Memory    A posted publish belongs to the journal until its answer is
+ *           called; then to whom answers. A batch is shared by count.
+ * Units     Ids; wall milliseconds; bytes.
+ * Errors    As named at each call. A failed commit other than for room ends
+ *           the process: its outcome is unknown (see journal.c).
  */
 #ifndef TIDINGS_JOURNAL_H
 #define TIDINGS_JOURNAL_H

@@ -59,6 +59,10 @@ unsigned platform_writev_max(void);
 enum status platform_writev(int descriptor, const struct iovec *pieces,
                             unsigned count, size_t *written_out) MUST_USE;
 
+/* The system keeps at most so many bytes that were not sent yet (where it can):
+ * what a slow reader does not take waits in the journal, not in the kernel. */
+void platform_limit_unsent(int descriptor, int bytes);
+
 /* ST_OK: `*received_out` bytes came, at least one. ST_EMPTY: none there now.
  * ST_CLOSED: the other side ended or is gone. ST_IO. */
 enum status platform_recv(int descriptor, void *bytes, size_t room,

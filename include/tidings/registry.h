@@ -6,10 +6,10 @@
  * posted, so "last_id <= my position" proves that nothing was missed so far.
  *
  * Threads   registry_intern and all writing of figures: the journal's thread
- * (or journal_open). find, by_number, each, reading of figures: any. Memory
- * Entries live as long as the registry; at most `limit` of them. Units     Ids;
- * bytes as stored; wall milliseconds. Errors    ST_FULL the limit of channels
- * is reached.
+ *           (or journal_open). find, by_number, each, reading of figures: any.
+ * Memory    Entries live as long as the registry; at most `limit` of them.
+ * Units     Ids; bytes as stored; wall milliseconds.
+ * Errors    ST_FULL the limit of channels is reached.
  */
 #ifndef TIDINGS_REGISTRY_H
 #define TIDINGS_REGISTRY_H

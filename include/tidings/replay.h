@@ -1,11 +1,12 @@
 /* replay.h -- the journal, slice by slice, for a subscriber that is behind.
  *
  * Threads   The subscriber's crew thread.
- * Memory    The frames are the caller's (unref). Slices of one channel are kept
- * a while, so that many subscribers who fell behind together, or came back
- * together, share what was read and encoded once. Units     Events and bytes of
- * their data. Errors    ST_CORRUPT, ST_IO: the journal could not be read; the
- * cursor stays.
+ * Memory    The frames are the caller's (unref). Slices of one channel are
+ *           kept a while, so that many subscribers who fell behind together,
+ *           or came back together, share what was read and encoded once.
+ * Units     Events and bytes of their data.
+ * Errors    ST_CORRUPT, ST_IO: the journal could not be read; the cursor
+ *           stays.
  */
 #ifndef TIDINGS_REPLAY_H
 #define TIDINGS_REPLAY_H

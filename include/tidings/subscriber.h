@@ -7,7 +7,8 @@
  *
  * Threads   The crew thread of its connection.
  * Memory    Embedded in its owner. Memberships belong to it, and lie in the
- * lists of the channels and patterns that it joined. Units     Ids of events.
+ *           lists of the channels and patterns that it joined.
+ * Units     Ids of events.
  * Errors    offer: ST_FULL the outbox has no room, nothing was queued.
  */
 #ifndef TIDINGS_SUBSCRIBER_H

@@ -21,6 +21,8 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
@@ -184,6 +186,17 @@ enum status platform_writev(int descriptor, const struct iovec *pieces,
         return from_errno(errno, ST_FULL);
     *written_out = (size_t)written;
     return ST_OK;
+}
+
+void platform_limit_unsent(int descriptor, int bytes)
+{
+#ifdef TCP_NOTSENT_LOWAT
+    (void)setsockopt(descriptor, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &bytes,
+                     sizeof bytes);
+#else
+    (void)descriptor;
+    (void)bytes;
+#endif
 }
 
 enum status platform_recv(int descriptor, void *bytes, size_t room,

@@ -80,6 +80,11 @@ static enum status open_journal(struct service *service)
     return journal_open(&options, &service->journal, service->why, WHY_BYTES);
 }
 
+static bool is_intake_ready(const void *intake)
+{
+    return intake_is_ready(intake);
+}
+
 static enum status start(struct service *service)
 {
     enum status st = open_journal(service);
@@ -98,8 +103,11 @@ static enum status start(struct service *service)
         if (st != ST_OK)
             return st;
     }
-    return server_start(service->server, service->intake, service->why,
-                        WHY_BYTES);
+    return server_start(
+        service->server,
+        (struct intake_check){service->intake == NULL ? NULL : is_intake_ready,
+                              service->intake},
+        service->why, WHY_BYTES);
 }
 
 /* Written whole or not at all: who waits for the file may read it at once. */

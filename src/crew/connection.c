@@ -22,7 +22,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-enum { LINGER_MS = 2000 };
+enum { LINGER_MS = 2000, UNSENT_BYTES = 131072 };
 
 static const unsigned legal_moves[] = {
 #define S(name, moves, meaning) [CONNECTION_##name] = (moves),
@@ -121,6 +121,7 @@ void connection_create(struct crew *crew, const struct handoff_socket *fresh)
     buffer_init(&connection->input);
     outbox_init(&connection->outbox);
     set_remote(connection, &fresh->remote);
+    platform_limit_unsent(fresh->descriptor, UNSENT_BYTES);
     connection->descriptor = fresh->descriptor;
     connection->state = CONNECTION_LOBBY;
     if (uv_poll_init(&crew->loop, &connection->poll, fresh->descriptor) != 0) {

@@ -145,8 +145,9 @@ void admin_ready(const struct http_context *context,
                  const struct handoff_request *request)
 {
     struct journal_figures figures;
-    bool has_nats = context->intake != NULL;
-    bool is_connected = has_nats && intake_is_ready(context->intake);
+    bool has_nats = context->intake.is_ready != NULL;
+    bool is_connected =
+        has_nats && context->intake.is_ready(context->intake.arg);
     bool has_room;
     struct buffer body;
 

@@ -11,13 +11,13 @@
 #include "request.h"
 
 #include <tidings/connection.h>
-#include <tidings/intake.h>
+#include <tidings/http.h>
 
 /* What handlers need besides the connection; fixed at start. */
 struct http_context {
     const struct config *config;
     struct journal *journal;
-    struct intake *intake; /* NULL: no NATS */
+    struct intake_check intake;
     struct crew **crews;
     unsigned crew_count;
 };

@@ -134,7 +134,7 @@ static void warn_about_settings(const struct config *config)
                  LOG_NUM("keepalive_ms", config->keepalive_ms));
 }
 
-enum status server_start(struct server *server, struct intake *intake,
+enum status server_start(struct server *server, struct intake_check intake,
                          char *why, size_t why_bytes)
 {
     struct handoff_options options = {.listen = server->config->listen,
