@@ -19,7 +19,7 @@ static bool fold(const char *name, char *folded, size_t room)
 {
     size_t i = 0;
 
-    for (; name[i] != '\0' && i < room; i++)
+    for (; i < room && name[i] != '\0'; i++)
         folded[i] = name[i] >= 'A' && name[i] <= 'Z'
                         ? (char)(name[i] - 'A' + 'a')
                         : name[i];
