@@ -165,7 +165,8 @@ void crew_give_socket(struct crew *crew, const struct handoff_socket *fresh)
     link->bytes = (uint32_t)sizeof *message;
     /* Counted from here, so that a burst is spread before it is served. */
     atomic_fetch_add_explicit(&crew->load, 1, memory_order_relaxed);
-    if (mailbox_post(&crew->mailbox, &link) == ST_OK)
+    /* Its room is the descriptor: a box full of batches refuses no client. */
+    if (mailbox_answer(&crew->mailbox, &link) == ST_OK)
         return;
     atomic_fetch_sub_explicit(&crew->load, 1, memory_order_relaxed);
     close(fresh->descriptor);
