@@ -20,6 +20,13 @@ from patience import Deadline, TimedOut, eventually
 Message = collections.namedtuple("Message", "subject data headers reply")
 
 
+def free_port():
+    """A port that the kernel chose, for a server that must come back on it."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
 class NatsServer:
     """A nats-server process on a port that it chose itself (or `port`)."""
 

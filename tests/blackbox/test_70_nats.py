@@ -1,11 +1,10 @@
 """NATS: protocol.md 7, with a real nats-server."""
 
 import json
-import socket
 
 import pytest
 from marks import serve
-from nats_raw import NatsServer
+from nats_raw import NatsServer, free_port
 from patience import eventually
 from world import World
 
@@ -255,12 +254,6 @@ def test_a_nats_server_that_dies_and_comes_back(idle_world, own_nats):
     assert news.next().data == "two"
     assert world.metrics()["nats_reconnects"] >= 1
     world.end()
-
-
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 @serve(nats=None)

@@ -49,6 +49,7 @@ class World:
         self.settings = {"listen": "127.0.0.1:0", "data": self.data,
                          "port_file": self.directory / "port"}
         self.environment = {}
+        self.before_exec = None  # called in the new process: for its limits
         self.process = None
         self.port = None
         self.connections = []
@@ -88,7 +89,8 @@ class World:
             return subprocess.Popen(
                 [self.binary, *words], cwd=self.directory, stdout=log,
                 stderr=log, stdin=subprocess.DEVNULL,
-                env={**os.environ, **self.environment})
+                env={**os.environ, **self.environment},
+                preexec_fn=self.before_exec)
 
     def read_port(self, port_file):
         status = self.process.poll()
