@@ -9,12 +9,13 @@
 #define JOURNAL_CHANNEL_ROW_H
 
 #include <tidings/status.h>
+#include <tidings/text.h>
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
-#define CHANNEL_ROW_BYTES 60
+#define CHANNEL_ROW_BYTES 56 /* and the name */
 
 /* As in struct channel_entry, but private to whoever holds it. While the oldest
  * kept event is not known (retention took the one before it and has not met it
@@ -38,13 +39,14 @@ static inline uint64_t figures_first(const struct channel_figures *figures)
 }
 
 struct channel_row {
-    uint32_t number;
     struct channel_figures figures;
     uint64_t upto; /* the figures count every event up to this id */
+    struct text name;
 };
 
-void channel_row_encode(unsigned char at[CHANNEL_ROW_BYTES],
-                        const struct channel_row *row);
+/* Writes CHANNEL_ROW_BYTES and the name. */
+void channel_row_encode(unsigned char *at, const struct channel_row *row);
+/* The name looks into the bytes. */
 enum status channel_row_decode(const void *bytes, size_t length,
                                struct channel_row *row_out) MUST_USE;
 

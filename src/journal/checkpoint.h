@@ -1,8 +1,8 @@
 /* checkpoint.h -- writes the figures of changed channels into their rows.
  *
- * Every 65,536 events, 5 seconds after the first change, and at stop. A long
- * list is written in slices, a few inside each commit, so that no publisher
- * waits for all of it.
+ * Every 65,536 events, 5 seconds after the first change, and at stop; with very
+ * many channels less often. A long list is written in slices, a few inside each
+ * commit, so that no publisher waits for all of it.
  *
  * Threads   The journal's.
  * Memory    A list of the numbers of changed channels.
@@ -15,18 +15,20 @@
 #include "environment.h"
 #include "ledger.h"
 
-#define CHECKPOINT_EVENTS 65536u
-#define CHECKPOINT_MS     5000
+#define CHECKPOINT_EVENTS     65536u
+#define CHECKPOINT_MS         5000
+#define CHECKPOINT_EVENTS_MAX (1u << 20) /* when there are very many channels */
+#define CHECKPOINT_MS_MAX     60000
 
 struct checkpoint {
-    uint32_t *changed; /* numbers, oldest change first: [head, head + count) */
-    unsigned head, count, room; /* of a ring */
-    unsigned taken;             /* by the open transaction */
-    bool ends_now;              /* the open transaction writes its end */
-    unsigned left;              /* of the running checkpoint; 0 = none runs */
-    uint64_t target_id;         /* of the running one */
-    uint64_t done_id;           /* of the last one */
-    int64_t changed_ms;         /* first change since it; 0 = none */
+    uint32_t *changed; /* numbers, each once: [head, end) */
+    unsigned head, end, room;
+    unsigned taken;     /* by the open transaction */
+    bool ends_now;      /* the open transaction writes its end */
+    unsigned left;      /* of the running checkpoint; 0 = none runs */
+    uint64_t target_id; /* of the running one */
+    uint64_t done_id;   /* of the last one */
+    int64_t changed_ms; /* first change since it; 0 = none */
 };
 
 void checkpoint_init(struct checkpoint *checkpoint, uint64_t done_id);
@@ -35,6 +37,9 @@ void checkpoint_fini(struct checkpoint *checkpoint);
 /* Notes that the channel's row is behind. */
 void checkpoint_note(struct checkpoint *checkpoint,
                      struct ledger_channel *channel, int64_t now_ms);
+
+/* Channels whose rows are behind. */
+unsigned checkpoint_count(const struct checkpoint *checkpoint);
 
 /* How long until there is something to write; 0 = now, -1 = nothing to come. */
 int64_t checkpoint_due_in(const struct checkpoint *checkpoint,

@@ -22,7 +22,7 @@
 /*          name       flags           key -> value                                     */
 #define JOURNAL_TABLES(TABLE)                                                            \
     TABLE(events,    MDB_INTEGERKEY) /* id -> record (record.h); append only           */ \
-    TABLE(channels,  0)              /* name -> row (channel_row.h); at checkpoints    */ \
+    TABLE(channels,  MDB_INTEGERKEY) /* number -> row (channel_row.h); at checkpoints  */ \
     TABLE(dedup,     0)              /* hash of publisher's key -> id, time (dedup.c)  */ \
     TABLE(dedup_age, MDB_INTEGERKEY) /* id -> time, hash (dedup.c)                     */ \
     TABLE(meta,      0)              /* name -> number; see environment_number         */

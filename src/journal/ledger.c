@@ -260,12 +260,20 @@ void ledger_found_first(struct ledger *ledger, struct ledger_channel *channel,
     recount(ledger, channel);
 }
 
+static void note_stored(struct ledger *ledger,
+                        const struct ledger_channel *channel)
+{
+    if (channel->entry->number > ledger->totals.highest_stored)
+        ledger->totals.highest_stored = channel->entry->number;
+}
+
 void ledger_stored(struct ledger *ledger, struct ledger_channel *channel)
 {
     if (channel->is_stored)
         return;
     touch(ledger, channel);
     channel->is_stored = true;
+    note_stored(ledger, channel);
 }
 
 void ledger_load(struct ledger *ledger, struct ledger_channel *channel,

@@ -37,8 +37,9 @@ struct ledger_totals {
     int64_t last_ms;    /* and its time: time never decreases */
     uint64_t oldest_id; /* no kept event is older; 0 = none kept */
     uint64_t count, bytes;
-    uint64_t over;       /* channels over their count or bytes */
-    uint64_t lack_first; /* channels whose oldest event is not known */
+    uint64_t over;           /* channels over their count or bytes */
+    uint64_t lack_first;     /* channels whose oldest event is not known */
+    uint32_t highest_stored; /* number that has a row */
     int64_t next_due_ms; /* nothing kept grows too old before; LEDGER_NEVER */
 };
 

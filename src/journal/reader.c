@@ -187,8 +187,8 @@ static enum status scan_one(struct slice *slice, uint64_t id,
     return ST_OK;
 }
 
-/* Forward to slice->newest_id, or to a limit. */
-static enum status scan(struct slice *slice)
+/* Forward to `end_id`, after which nothing is wanted, or to a limit. */
+static enum status scan(struct slice *slice, uint64_t end_id)
 {
     MDB_cursor *cursor = slice->reader->cursor;
     uint64_t id = slice->position + 1;
@@ -200,7 +200,7 @@ static enum status scan(struct slice *slice)
         enum status st;
 
         memcpy(&id, key.mv_data, sizeof id);
-        if (id > slice->newest_id)
+        if (id > end_id)
             break;
         /* What lies before a limit is an answer too: up to the id before. */
         slice->position = id - 1;
@@ -239,11 +239,12 @@ static enum status read_only_channel(struct slice *slice, uint64_t head_id)
         if (slice->position >= head_id)
             break;
         if (!chain_is_shorter(query->only, head_id, slice->position))
-            return scan(slice);
+            return scan(slice, head_id);
         st = chain_walk(slice->reader, query->only, head_id, slice->position,
                         trail);
         if (st == ST_TOO_BIG || st == ST_CORRUPT)
-            return scan(slice); /* which finds damage only where it is */
+            return scan(slice,
+                        head_id); /* which finds damage only where it is */
         if (st != ST_OK)
             return st;
         if (trail->next == trail->count)
@@ -263,7 +264,7 @@ static enum status read_all(struct slice *slice)
         return st;
     if (last_id > slice->newest_id)
         slice->newest_id = last_id;
-    return scan(slice);
+    return scan(slice, slice->newest_id);
 }
 
 /* ---- the call ------------------------------------------------------------ */

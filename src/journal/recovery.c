@@ -36,17 +36,17 @@ struct load {
     int64_t now_ms; /* monotonic */
 };
 
-static void note_upto(struct load *load, const struct channel_row *row)
+static void note_upto(struct load *load, uint32_t number, uint64_t upto)
 {
-    if (row->number >= load->upto_count) {
-        const uint32_t count = row->number * 2 + 1024;
+    if (number >= load->upto_count) {
+        const uint32_t count = number * 2 + 1024;
 
         load->upto = must_realloc(load->upto, count * sizeof load->upto[0]);
         for (uint32_t i = load->upto_count; i < count; i++)
             load->upto[i] = 0;
         load->upto_count = count;
     }
-    load->upto[row->number] = row->upto;
+    load->upto[number] = upto;
 }
 
 static uint64_t upto_of(const struct load *load, uint32_t number)
@@ -63,27 +63,40 @@ static void settle_some(struct load *load)
     ledger_begin(&load->journal->ledger);
 }
 
+static enum status read_row(const MDB_val *key, const MDB_val *value,
+                            uint64_t *number_out, struct channel_row *row_out)
+{
+    enum status st;
+
+    if (key->mv_size != sizeof *number_out)
+        return ST_CORRUPT;
+    memcpy(number_out, key->mv_data, sizeof *number_out);
+    st = channel_row_decode(value->mv_data, value->mv_size, row_out);
+    if (st == ST_OK && (*number_out == 0 || *number_out > NUMBER_MAX ||
+                        row_out->name.length > EVENT_CHANNEL_MAX_BYTES))
+        st = ST_CORRUPT;
+    return st;
+}
+
 static enum status load_row(struct load *load, const MDB_val *key,
                             const MDB_val *value)
 {
     struct registry *registry = load->journal->registry;
     struct ledger *ledger = &load->journal->ledger;
-    const struct text name = {key->mv_data, key->mv_size};
     struct channel_row row;
     struct channel_entry *entry;
-    enum status st = channel_row_decode(value->mv_data, value->mv_size, &row);
+    uint64_t number;
+    enum status st = read_row(key, value, &number, &row);
 
     if (st != ST_OK)
         return st;
-    if (name.length == 0 || name.length > EVENT_CHANNEL_MAX_BYTES ||
-        row.number > NUMBER_MAX ||
-        registry_by_number(registry, row.number) != NULL)
+    if (registry_find(registry, row.name) != NULL)
         return ST_CORRUPT;
-    st = registry_intern(registry, name, row.number, &entry);
+    st = registry_intern(registry, row.name, (uint32_t)number, &entry);
     if (st != ST_OK)
         return st;
     ledger_load(ledger, ledger_channel(ledger, entry), &row.figures);
-    note_upto(load, &row);
+    note_upto(load, entry->number, row.upto);
     if (row.figures.last_id > load->newest_id)
         load->newest_id = row.figures.last_id;
     if (row.figures.trimmed_ms > load->newest_ms)
@@ -241,10 +254,13 @@ enum status recovery_load(struct journal *journal, MDB_txn *txn, char *why,
 static enum status follow_row(struct load *load, const MDB_val *key,
                               const MDB_val *value)
 {
-    const struct text name = {key->mv_data, key->mv_size};
+    struct channel_row row;
+    uint64_t number;
+    const enum status st = read_row(key, value, &number, &row);
 
-    if (registry_find(load->journal->registry, name) != NULL)
-        return ST_OK;
+    if (st != ST_OK ||
+        registry_by_number(load->journal->registry, (uint32_t)number) != NULL)
+        return st;
     return load_row(load, key, value);
 }
 

@@ -351,9 +351,10 @@ bool writer_tick(struct journal *journal)
 
 void writer_checkpoint(struct journal *journal)
 {
-    while (journal->checkpoint.count > 0) {
+    while (checkpoint_count(&journal->checkpoint) > 0) {
         draft_begin(journal);
-        checkpoint_start(&journal->checkpoint, &journal->ledger);
+        if (journal->checkpoint.left == 0)
+            checkpoint_start(&journal->checkpoint, &journal->ledger);
         if (checkpoint_slice(&journal->checkpoint, &journal->environment,
                              &journal->ledger, journal->draft.txn,
                              UINT32_MAX) != ST_OK ||
