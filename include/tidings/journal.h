@@ -198,7 +198,7 @@ enum status journal_find_time(struct journal_reader *reader, int64_t wall_ms,
 
 struct journal_figures {
     uint64_t commits, events, duplicates, trimmed, no_space, stored_bytes;
-    uint64_t commit_us_total; /* time inside mdb_txn_commit */
+    uint64_t commit_us; /* time inside mdb_txn_commit */
     uint64_t oldest_id, last_id;
     uint64_t mailbox_count, mailbox_refused;
     bool can_commit; /* the last commit worked */

@@ -75,4 +75,8 @@ int64_t metrics_sum(enum metric metric);
 struct buffer;
 void metrics_append(struct buffer *out);
 
+/* One figure that another chapter keeps, in the same form. */
+void metrics_append_figure(struct buffer *out, const char *name,
+                           const char *type, const char *help, uint64_t value);
+
 #endif

@@ -48,17 +48,24 @@ int64_t metrics_sum(enum metric metric)
     return sum;
 }
 
+void metrics_append_figure(struct buffer *out, const char *name,
+                           const char *type, const char *help, uint64_t value)
+{
+    const char *suffix = strcmp(type, "counter") == 0 ? "_total" : "";
+
+    buffer_printf(out,
+                  "# HELP tidings_%s%s %s\n# TYPE tidings_%s%s %s\n"
+                  "tidings_%s%s %" PRIu64 "\n",
+                  name, suffix, help, name, suffix, type, name, suffix, value);
+}
+
 void metrics_append(struct buffer *out)
 {
     for (unsigned i = 0; i < METRIC_COUNT; i++) {
-        const char *suffix =
-            strcmp(row[i].type, "counter") == 0 ? "_total" : "";
+        const int64_t sum = metrics_sum((enum metric)i);
 
-        buffer_printf(out,
-                      "# HELP tidings_%s%s %s\n# TYPE tidings_%s%s %s\n"
-                      "tidings_%s%s %" PRId64 "\n",
-                      row[i].name, suffix, row[i].help, row[i].name, suffix,
-                      row[i].type, row[i].name, suffix,
-                      metrics_sum((enum metric)i));
+        /* A gauge may be read between one thread's step and another's. */
+        metrics_append_figure(out, row[i].name, row[i].type, row[i].help,
+                              sum > 0 ? (uint64_t)sum : 0);
     }
 }

@@ -179,7 +179,7 @@ void admin_ready(const struct http_context *context,
  * ------------------------------------------------------------------------ */
 
 /* clang-format off */
-/*    figure            type       help                                                     */
+/*    figure            type            help */
 #define JOURNAL_METRICS(M)                                                                   \
     M(commits,          "counter", "transactions committed")                                 \
     M(events,           "counter", "events written")                                         \
@@ -187,7 +187,7 @@ void admin_ready(const struct http_context *context,
     M(trimmed,          "counter", "events that retention removed")                          \
     M(no_space,         "counter", "transactions given up because the disk or map was full") \
     M(stored_bytes,     "gauge",   "bytes of the events that are kept")                      \
-    M(commit_us_total,  "counter", "microseconds spent in commits")                          \
+    M(commit_us,        "counter", "microseconds spent in commits")                          \
     M(oldest_id,        "gauge",   "oldest event kept")                                      \
     M(last_id,          "gauge",   "newest event")                                           \
     M(mailbox_count,    "gauge",   "publishes that wait for the journal")                    \
@@ -206,11 +206,8 @@ void admin_metrics(const struct http_context *context,
     buffer_init(&body);
     metrics_append(&body);
 #define M(figure, type, help)                                                  \
-    buffer_append_string(&body, "# HELP tidings_journal_" #figure " " help     \
-                                "\n# TYPE tidings_journal_" #figure " " type   \
-                                "\ntidings_journal_" #figure " ");             \
-    buffer_append_u64(&body, figures.figure);                                  \
-    buffer_append_char(&body, '\n');
+    metrics_append_figure(&body, "journal_" #figure, type, help,               \
+                          figures.figure);
     JOURNAL_METRICS(M)
 #undef M
     connection_answer(connection,

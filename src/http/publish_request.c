@@ -109,6 +109,12 @@ static void answered(struct connection *connection, struct publish *publish)
     unsigned new_count;
     struct buffer body;
 
+    if (publish->result == ST_FULL) { /* of the journal: waiting is in vain */
+        refuse(connection, 507, "channels_full",
+               "there are as many channels as there may be");
+        publish_destroy(&publish);
+        return;
+    }
     if (publish->result != ST_OK) {
         refuse_result(connection, publish->result);
         publish_destroy(&publish);

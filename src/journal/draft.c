@@ -138,8 +138,9 @@ static enum status put_record(struct journal *journal,
 static uint64_t next_id(const struct journal *journal)
 {
     const uint64_t last_id = journal->ledger.totals.last_id;
+    const uint64_t next = last_id == 0 ? journal->first_id : last_id + 1;
 
-    return last_id == 0 ? journal->first_id : last_id + 1;
+    return next > journal->start_id ? next : journal->start_id;
 }
 
 static enum status put_new(struct journal *journal, struct event *event)

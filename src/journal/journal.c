@@ -24,6 +24,23 @@
 #define MS_PER_S          1000
 
 /* Reads or writes what a journal knows about itself. */
+/* The smallest id of an event that is published now. */
+static uint64_t id_of_now(const struct journal *journal)
+{
+    return (uint64_t)(clock_wall_ms(journal->options.clock) / MS_PER_S)
+           << ID_SHIFT;
+}
+
+/* A journal that came back from a backup has lost its newest events, whose ids
+ * clients hold: going on where the backup ends would give those ids to other
+ * events. So each start begins at the present; ids that were chosen by hand
+ * (small ones) go on from the last. */
+static void choose_start_id(struct journal *journal)
+{
+    if (journal->first_id >= UINT64_C(1) << 40)
+        journal->start_id = id_of_now(journal);
+}
+
 static enum status load_identity(struct journal *journal, MDB_txn *txn,
                                  char *why, size_t why_bytes)
 {
@@ -43,9 +60,7 @@ static enum status load_identity(struct journal *journal, MDB_txn *txn,
 
     journal->first_id = journal->options.first_id;
     if (journal->first_id == 0)
-        journal->first_id =
-            (uint64_t)(clock_wall_ms(journal->options.clock) / MS_PER_S)
-            << ID_SHIFT;
+        journal->first_id = id_of_now(journal);
     st = environment_put_number(environment, txn, "version", FORMAT_VERSION);
     if (st == ST_OK)
         st = environment_put_number(environment, txn, "first_id",
@@ -69,6 +84,7 @@ static enum status load(struct journal *journal, char *why, size_t why_bytes)
         mdb_txn_abort(txn);
         return st;
     }
+    choose_start_id(journal);
     return from_lmdb(mdb_txn_commit(txn));
 }
 
@@ -196,7 +212,7 @@ void journal_figures(struct journal *journal, struct journal_figures *out)
         .trimmed = atomic_load(&journal->figures.trimmed),
         .no_space = atomic_load(&journal->figures.no_space),
         .stored_bytes = atomic_load(&journal->figures.stored_bytes),
-        .commit_us_total = atomic_load(&journal->figures.commit_us_total),
+        .commit_us = atomic_load(&journal->figures.commit_us),
         .oldest_id = atomic_load(&journal->figures.oldest_id),
         .last_id = journal_last_id(journal),
         .mailbox_count = mailbox_count(&journal->mailbox),

@@ -40,6 +40,7 @@ struct journal {
     struct environment environment; /* fixed at open */
     struct registry *registry;      /* has its own rules */
     uint64_t first_id;              /* fixed at open */
+    uint64_t start_id;              /* fixed at open: no new id is smaller */
     struct mailbox mailbox;
 
     uv_thread_t thread; /* main only */
@@ -54,7 +55,7 @@ struct journal {
     _Atomic uint64_t last_id;
     struct {
         _Atomic uint64_t commits, events, duplicates, trimmed, no_space;
-        _Atomic uint64_t stored_bytes, commit_us_total, oldest_id;
+        _Atomic uint64_t stored_bytes, commit_us, oldest_id;
         atomic_bool can_commit;
     } figures;
 

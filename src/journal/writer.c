@@ -151,7 +151,7 @@ static bool commit(struct journal *journal)
     if (draft_commit(journal) != ST_OK)
         return false;
     figure_add(&journal->figures.commits, 1);
-    figure_add(&journal->figures.commit_us_total,
+    figure_add(&journal->figures.commit_us,
                (uv_hrtime() - started_ns) / 1000);
     return true;
 }

@@ -108,7 +108,7 @@ static void measure_ingest(const char *directory, unsigned waiting,
     printf("%7u  %9.0f  %8.1f  %10.0f  %9.0f  %9" PRIu64 "\n", waiting,
            (double)figures.events / seconds,
            (double)figures.events / (double)figures.commits,
-           (double)figures.commit_us_total / (double)figures.commits,
+           (double)figures.commit_us / (double)figures.commits,
            (double)figures.stored_bytes / 1048576, figures.trimmed);
     journal_close(&journal);
 }

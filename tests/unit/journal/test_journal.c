@@ -59,6 +59,23 @@ static void a_new_journal_starts_at_the_time(void **state)
     assert_true(journal_first_id(bench->journal) == first);
 }
 
+/* As after a restore: the newest events are gone, clients still hold their ids. */
+static void a_start_gives_no_id_a_second_time(void **state)
+{
+    struct bench *bench = *state;
+    uint64_t lost;
+
+    bench_close(bench);
+    bench_begin(bench);
+    bench->options.first_id = 0;
+    bench_open(bench);
+    lost = publish_now(bench, "a", "1") + 1000; /* came after the backup */
+    bench_shut(bench);
+    bench->now_ms += 2000;
+    bench_open(bench);
+    assert_true(publish_now(bench, "a", "2") > lost);
+}
+
 static void what_was_published_is_read(void **state)
 {
     struct bench *bench = *state;
@@ -358,6 +375,7 @@ int main(void)
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
         T(ids_rise_by_one_from_the_first),
         T(a_new_journal_starts_at_the_time),
+        T(a_start_gives_no_id_a_second_time),
         T(what_was_published_is_read),
         T(a_reopened_journal_goes_on),
         T(a_publish_goes_in_whole_or_not_at_all),
