@@ -176,7 +176,8 @@ struct journal_slice {
 };
 
 /* One slice, oldest first, in one short read transaction. ST_CORRUPT: a record
- * failed its CRC (logged with its id; the slice ends before it). */
+ * failed its CRC (logged with its id; the slice ends before it, and `*slice_out`
+ * says so: who wants to go on without it asks for what is after `upto` + 1). */
 enum status journal_read(struct journal_reader *reader,
                          const struct journal_query *query,
                          journal_visit_fn *visit, void *visit_arg,

@@ -29,7 +29,9 @@ struct channel_entry {
     uint16_t name_bytes; /* fixed */
 
     /* Written by the journal's thread, read by all. */
-    _Atomic uint64_t first_id;     /* oldest kept; 0 = none kept */
+    _Atomic uint64_t first_id;     /* oldest kept; 0 = none kept. For a moment
+                                      after it was trimmed: some id that
+                                      nothing kept is older than */
     _Atomic uint64_t last_id;      /* newest ever; stays when all is trimmed */
     _Atomic uint64_t trimmed_id;   /* newest that retention took; 0 = none */
     _Atomic int64_t trimmed_ms;    /* and its time */

@@ -26,33 +26,53 @@
 
 #define SCANS_PER_STEP 16
 
+/* Records in (after, head], about. Ids rise by one but for the step to the
+ * present that each start of the journal makes: the last step is known, older
+ * ones are covered by the number of all that is kept. */
+static uint64_t records_between(const struct journal *journal, uint64_t after,
+                                uint64_t head_id)
+{
+    const uint64_t kept =
+        atomic_load_explicit(&journal->figures.kept, memory_order_relaxed);
+    const uint64_t step_from =
+        after > journal->resumed_id ? after : journal->resumed_id;
+    uint64_t between = head_id > after ? head_id - after : 0;
+
+    if (step_from + 1 < journal->start_id && head_id >= journal->start_id)
+        between -= journal->start_id - 1 - step_from;
+    return between < kept ? between : kept;
+}
+
 /* Expected number of the channel's events in (after, head]. */
-static uint64_t expected(const struct channel_entry *channel, uint64_t head_id,
+static uint64_t expected(const struct journal *journal,
+                         const struct channel_entry *channel, uint64_t head_id,
                          uint64_t after)
 {
     const uint64_t count =
         atomic_load_explicit(&channel->count, memory_order_relaxed);
     const uint64_t first_id =
         atomic_load_explicit(&channel->first_id, memory_order_relaxed);
+    const uint64_t of = records_between(journal, first_id, head_id);
     double part;
 
-    if (after < first_id || first_id == 0 || first_id >= head_id)
+    if (after < first_id || of == 0)
         return count + 1;
-    part = (double)(head_id - after) / (double)(head_id - first_id);
+    part = (double)records_between(journal, after, head_id) / (double)of;
     return (uint64_t)((double)count * part) + 1;
 }
 
-bool chain_is_shorter(const struct channel_entry *channel, uint64_t head_id,
+bool chain_is_shorter(const struct journal *journal,
+                      const struct channel_entry *channel, uint64_t head_id,
                       uint64_t after)
 {
-    const uint64_t events = expected(channel, head_id, after);
+    const uint64_t events = expected(journal, channel, head_id, after);
     const uint64_t walks = events / CHAIN_TRAIL_IDS + 1;
 
     if (events > CHAIN_STEPS_MAX)
         return false;
     /* Each walk is half as long as all on average; giving is a step each. */
     return (walks + 1) * events / 2 + events <
-           (head_id - after) / SCANS_PER_STEP + 1;
+           records_between(journal, after, head_id) / SCANS_PER_STEP + 1;
 }
 
 /* Brings the ring's content into rising order at the start of the list. */

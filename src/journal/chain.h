@@ -15,7 +15,8 @@
 #define CHAIN_STEPS_MAX 8192u
 
 /* Is it cheaper to walk from `head_id` back to `after` than to scan forward? */
-bool chain_is_shorter(const struct channel_entry *channel, uint64_t head_id,
+bool chain_is_shorter(const struct journal *journal,
+                      const struct channel_entry *channel, uint64_t head_id,
                       uint64_t after);
 
 /* Walks back and leaves in the trail the oldest ids after `after`, rising. */

@@ -23,7 +23,6 @@
 #define ID_SHIFT          20
 #define MS_PER_S          1000
 
-/* Reads or writes what a journal knows about itself. */
 /* The smallest id of an event that is published now. */
 static uint64_t id_of_now(const struct journal *journal)
 {
@@ -41,6 +40,7 @@ static void choose_start_id(struct journal *journal)
         journal->start_id = id_of_now(journal);
 }
 
+/* Reads or writes what a journal knows about itself. */
 static enum status load_identity(struct journal *journal, MDB_txn *txn,
                                  char *why, size_t why_bytes)
 {
@@ -85,6 +85,7 @@ static enum status load(struct journal *journal, char *why, size_t why_bytes)
         return st;
     }
     choose_start_id(journal);
+    journal->resumed_id = journal_last_id(journal);
     return from_lmdb(mdb_txn_commit(txn));
 }
 

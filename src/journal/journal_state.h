@@ -41,6 +41,7 @@ struct journal {
     struct registry *registry;      /* has its own rules */
     uint64_t first_id;              /* fixed at open */
     uint64_t start_id;              /* fixed at open: no new id is smaller */
+    uint64_t resumed_id;            /* fixed at open: newest that was there */
     struct mailbox mailbox;
 
     uv_thread_t thread; /* main only */
@@ -55,7 +56,7 @@ struct journal {
     _Atomic uint64_t last_id;
     struct {
         _Atomic uint64_t commits, events, duplicates, trimmed, no_space;
-        _Atomic uint64_t stored_bytes, commit_us, oldest_id;
+        _Atomic uint64_t stored_bytes, kept, commit_us, oldest_id;
         atomic_bool can_commit;
     } figures;
 

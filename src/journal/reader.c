@@ -238,7 +238,8 @@ static enum status read_only_channel(struct slice *slice, uint64_t head_id)
             return st;
         if (slice->position >= head_id)
             break;
-        if (!chain_is_shorter(query->only, head_id, slice->position))
+        if (!chain_is_shorter(slice->reader->journal, query->only, head_id,
+                              slice->position))
             return scan(slice, head_id);
         st = chain_walk(slice->reader, query->only, head_id, slice->position,
                         trail);

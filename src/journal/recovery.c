@@ -211,6 +211,7 @@ static void publish_totals(struct journal *journal)
 
     ledger_settle(&journal->ledger);
     atomic_store(&journal->figures.stored_bytes, totals->bytes);
+    atomic_store(&journal->figures.kept, totals->count);
     atomic_store(&journal->figures.oldest_id, totals->oldest_id);
     atomic_store(&journal->last_id, totals->last_id);
 }

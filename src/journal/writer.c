@@ -88,6 +88,8 @@ static void settle(struct journal *journal)
     dedup_settle(&journal->dedup);
     atomic_store_explicit(&journal->figures.stored_bytes,
                           journal->ledger.totals.bytes, memory_order_relaxed);
+    atomic_store_explicit(&journal->figures.kept, journal->ledger.totals.count,
+                          memory_order_relaxed);
     atomic_store_explicit(&journal->figures.oldest_id,
                           journal->ledger.totals.oldest_id,
                           memory_order_relaxed);
@@ -151,8 +153,7 @@ static bool commit(struct journal *journal)
     if (draft_commit(journal) != ST_OK)
         return false;
     figure_add(&journal->figures.commits, 1);
-    figure_add(&journal->figures.commit_us,
-               (uv_hrtime() - started_ns) / 1000);
+    figure_add(&journal->figures.commit_us, (uv_hrtime() - started_ns) / 1000);
     return true;
 }
 

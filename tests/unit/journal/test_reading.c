@@ -204,13 +204,34 @@ static void a_sparse_channel_is_walked_a_dense_one_scanned(void **state)
 {
     struct model *model = *state;
 
-    assert_true(chain_is_shorter(channel_of(&model->bench, "rare"), EVENTS, 0));
-    assert_true(
-        chain_is_shorter(channel_of(&model->bench, "sparse"), EVENTS, 100));
-    assert_false(
-        chain_is_shorter(channel_of(&model->bench, "half"), EVENTS, 100));
-    assert_false(chain_is_shorter(channel_of(&model->bench, "sparse"), EVENTS,
+    assert_true(chain_is_shorter(model->bench.journal,
+                                 channel_of(&model->bench, "rare"), EVENTS, 0));
+    assert_true(chain_is_shorter(model->bench.journal,
+                                 channel_of(&model->bench, "sparse"), EVENTS,
+                                 100));
+    assert_false(chain_is_shorter(
+        model->bench.journal, channel_of(&model->bench, "half"), EVENTS, 100));
+    assert_false(chain_is_shorter(model->bench.journal,
+                                  channel_of(&model->bench, "sparse"), EVENTS,
                                   EVENTS - 20));
+}
+
+/* A start makes ids jump to the present; the estimate must not take the jump
+ * for a million records. */
+static void a_step_of_ids_is_no_distance(void **state)
+{
+    struct model *model = *state;
+    struct journal *journal = model->bench.journal;
+    const uint64_t start_id = journal->start_id;
+
+    journal->resumed_id = EVENTS - 1000;
+    journal->start_id = EVENTS + 1000000;
+    assert_false(chain_is_shorter(journal, channel_of(&model->bench, "half"),
+                                  journal->start_id + 500, EVENTS - 2000));
+    assert_true(chain_is_shorter(journal, channel_of(&model->bench, "rare"),
+                                 journal->start_id + 500, EVENTS - 2000));
+    journal->resumed_id = 0;
+    journal->start_id = start_id;
 }
 
 static void a_walk_that_is_too_long_says_so(void **state)
@@ -393,6 +414,7 @@ int main(void)
         cmocka_unit_test(several_channels_are_read_exactly),
         cmocka_unit_test(a_trail_serves_a_reader_that_jumps),
         cmocka_unit_test(a_sparse_channel_is_walked_a_dense_one_scanned),
+        cmocka_unit_test(a_step_of_ids_is_no_distance),
         cmocka_unit_test(a_walk_that_is_too_long_says_so),
         cmocka_unit_test(who_has_seen_everything_costs_no_read),
         cmocka_unit_test(a_position_from_the_future_is_the_end),
