@@ -5,6 +5,10 @@
  * channel: exactly then it is told. An id from before the journal began belongs
  * to another journal; the client gets everything, since nobody knows what it
  * missed. An id newer than the newest gets what comes from now on.
+ *
+ * The newest id that the journal tells may be a commit behind what a replaying
+ * stream was given from the file: the figure follows the commit. So before an id
+ * is called one from the future, the file is asked.
  */
 #include "resume.h"
 
@@ -93,11 +97,22 @@ static bool is_trimmed_after_time(const struct covered *covered,
     return false;
 }
 
-static void resume_after_id(struct journal *journal,
-                            const struct covered *covered, uint64_t id,
-                            struct resume *resume)
+/* The newest id, which is asked for more thoroughly if it is below `id`. */
+static uint64_t newest_id(struct crew *crew, uint64_t id)
 {
-    uint64_t first = journal_first_id(journal), last = journal_last_id(journal);
+    uint64_t told = journal_last_id(crew_journal(crew)), stored;
+
+    if (id <= told ||
+        journal_find_time(crew_reader(crew), INT64_MAX, &stored) != ST_OK)
+        return told;
+    return stored > told ? stored : told;
+}
+
+static void resume_after_id(struct crew *crew, const struct covered *covered,
+                            uint64_t id, struct resume *resume)
+{
+    uint64_t first = journal_first_id(crew_journal(crew));
+    uint64_t last = newest_id(crew, id);
 
     resume->after = id;
     if (last < first - 1)
@@ -133,7 +148,7 @@ static enum status resolve_kind(struct crew *crew,
         resume->after = first - 1; /* all that is kept */
         return ST_OK;
     case POSITION_ID:
-        resume_after_id(journal, covered, position->number, resume);
+        resume_after_id(crew, covered, position->number, resume);
         return ST_OK;
     case POSITION_TIME:
         if (is_trimmed_after_time(covered, (int64_t)position->number))
