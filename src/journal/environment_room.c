@@ -186,6 +186,7 @@ void environment_load_ballast(struct environment *environment,
 {
     if (environment->has_ballast)
         return;
+    remove_file(environment->trial_path); /* of a process that was killed */
     environment->has_ballast =
         is_ballast_whole(environment->ballast_path) ||
         write_file(environment->ballast_path, BALLAST_BYTES) == 0;
