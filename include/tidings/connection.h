@@ -139,6 +139,8 @@ void connection_begin(struct connection *connection,
 /* Queue bytes of a stream; written at the end of this turn. */
 void connection_push(struct connection *connection, struct frames *frames,
                      uint32_t from, uint32_t to);
+
+/* What waits to be written, with what it takes to keep it; 0 if nothing. */
 size_t connection_waiting_bytes(const struct connection *connection);
 
 /* Call replay() when it is this connection's turn. */

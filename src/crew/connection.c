@@ -246,7 +246,7 @@ void connection_push(struct connection *connection, struct frames *frames,
 
 size_t connection_waiting_bytes(const struct connection *connection)
 {
-    return connection->outbox.bytes;
+    return outbox_cost(&connection->outbox);
 }
 
 static void linger(struct connection *connection)

@@ -32,7 +32,7 @@ static struct outbox_slice *slice_at(struct outbox *outbox, unsigned index)
 static void drop_first(struct outbox *outbox)
 {
     frames_unref(&slice_at(outbox, 0)->frames);
-    outbox->head = (uint16_t)((outbox->head + 1) % outbox->capacity);
+    outbox->head = (outbox->head + 1) % outbox->capacity;
     outbox->count--;
 }
 
@@ -59,13 +59,12 @@ static void grow(struct outbox *outbox)
     unsigned capacity = outbox->capacity * 2u;
     struct outbox_slice *slices = must_calloc(capacity, sizeof *slices);
 
-    CHECK(capacity <= UINT16_MAX);
     for (unsigned i = 0; i < outbox->count; i++)
         slices[i] = *slice_at(outbox, i);
     free(outbox->outside);
     outbox->outside = slices;
     outbox->head = 0;
-    outbox->capacity = (uint16_t)capacity;
+    outbox->capacity = capacity;
 }
 
 void outbox_push(struct outbox *outbox, struct frames *frames, uint32_t from,

@@ -5,7 +5,7 @@
  * or prompt reader costs no allocation.
  *
  * Full      The outbox has no limit of its own: whoever offers events asks
- *           outbox_bytes() first and puts the subscriber back to replaying.
+ *           outbox_cost() first and puts the subscriber back to replaying.
  *
  * Threads   The crew thread that owns the connection.
  * Memory    One reference per slice, dropped when its bytes are written.
@@ -29,7 +29,7 @@ enum { OUTBOX_INSIDE = 2 };
 struct outbox {
     size_t bytes;
     struct outbox_slice *outside; /* NULL: the slices lie inside */
-    uint16_t head, count, capacity;
+    uint32_t head, count, capacity;
     struct outbox_slice inside[OUTBOX_INSIDE];
 };
 
@@ -43,6 +43,13 @@ void outbox_push(struct outbox *outbox, struct frames *frames, uint32_t from,
 /* Writes until it is empty (ST_OK) or the socket takes no more (ST_FULL). */
 enum status outbox_write(struct outbox *outbox, int descriptor,
                          struct metrics *metrics) MUST_USE;
+
+/* Bytes that wait, and what it takes to keep them: a slice may be smaller than
+ * its place in the queue. */
+static inline size_t outbox_cost(const struct outbox *outbox)
+{
+    return outbox->bytes + outbox->count * sizeof(struct outbox_slice);
+}
 
 static inline bool outbox_is_empty(const struct outbox *outbox)
 {

@@ -111,6 +111,26 @@ static void partial_writes_continue_where_they_stopped(void **state)
     close(ends[1]);
 }
 
+/* A stalled reader of two-byte events: far more slices than kilobytes. */
+static void very_many_very_small_slices_fit(void **state)
+{
+    enum { SLICES = 100000 };
+    struct outbox outbox;
+    struct frames *one = frames_of("1\n"), *two = frames_of("2\n");
+
+    (void)state;
+    outbox_init(&outbox);
+    for (int i = 0; i < SLICES; i++)
+        outbox_push(&outbox, i % 2 == 0 ? one : two, 0, 2);
+    assert_int_equal(outbox.count, SLICES);
+    assert_int_equal(outbox.bytes, 2 * SLICES);
+    assert_true(outbox_cost(&outbox) >= SLICES * sizeof(struct outbox_slice));
+    outbox_fini(&outbox);
+    assert_int_equal(one->references, 1);
+    frames_unref(&one);
+    frames_unref(&two);
+}
+
 static void a_closed_socket_is_a_status(void **state)
 {
     struct outbox outbox;
@@ -176,6 +196,7 @@ int main(void)
         cmocka_unit_test(what_is_pushed_is_written_in_order),
         cmocka_unit_test(slices_that_follow_each_other_become_one),
         cmocka_unit_test(partial_writes_continue_where_they_stopped),
+        cmocka_unit_test(very_many_very_small_slices_fit),
         cmocka_unit_test(a_closed_socket_is_a_status),
         cmocka_unit_test(deadlines_expire_in_order_of_time),
         cmocka_unit_test(more_durations_than_lists_still_expire),
