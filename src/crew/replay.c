@@ -6,6 +6,7 @@
  *
  * The cache is direct-mapped: one slot per hash of (channel, format, position).
  * Subscribers that were demoted in one turn have the same position and hit it.
+ * Who has positions per channel leaves events out: such slices are not shared.
  */
 #include <tidings/replay.h>
 
@@ -221,7 +222,7 @@ static enum status read_or_take(struct crew *crew,
     struct replay_slot *slot = NULL;
     enum status st;
 
-    if (query->only != NULL) {
+    if (query->only != NULL && !has_own_positions(subscriber)) {
         slot = slot_of(crew, query->only, subscriber);
         if (take_cached(slot, query->only, subscriber, query->max_events,
                         &replay->frames))

@@ -30,3 +30,19 @@ def test_an_outbox_of_very_many_very_small_events(world):
     wanted = "".join(f"2\r\n{digit}\n\r\n" for digit in digits).encode()
     assert connection.take_exactly(len(wanted), Deadline(),
                                    "all events") == wanted
+
+
+# ---- positions -------------------------------------------------------------
+
+@pytest.mark.parametrize("first", ["own", "plain"])
+def test_positions_per_channel_do_not_change_what_others_get(world, first):
+    """protocol.md 1: {"a":12,"b":5} on one channel leaves out what it names;
+    somebody else at the same place gets everything."""
+    ids = [world.publish("a", str(n)) for n in range(10)]
+    own = json.dumps({"a": ids[5], "b": ids[0]})
+    wanted = {own: ids[6:], str(ids[0]): ids[1:]}
+    for position in sorted(wanted, reverse=first == "plain",
+                           key=lambda p: p != own):
+        stream = world.sse("/events/a", position)
+        got = [int(stream.next().id) for _ in wanted[position]]
+        assert got == wanted[position]
