@@ -161,6 +161,9 @@ static void feed_input(struct connection *connection)
 {
     struct crew *crew = connection->crew;
 
+    if (connection->state == CONNECTION_LOBBY)
+        list_remove(
+            &connection->work); /* its turn has come, in whichever way */
     crew->unread = buffer_text(&connection->input);
     feed(connection);
     buffer_consume(&connection->input,
@@ -219,6 +222,7 @@ void lobby_enter(struct connection *connection)
 
     connection_become(connection, CONNECTION_LOBBY);
     connection->has_begun = false;
+    list_remove(&connection->work); /* a slice that the old role waited for */
     if (connection->input.length > 0) {
         list_append(&crew->to_resume, &connection->work);
         deadline_clear(&connection->deadline);

@@ -46,3 +46,20 @@ def test_positions_per_channel_do_not_change_what_others_get(world, first):
         stream = world.sse("/events/a", position)
         got = [int(stream.next().id) for _ in wanted[position]]
         assert got == wanted[position]
+
+
+# ---- pipelined requests ----------------------------------------------------
+
+@serve(crew_threads=1)
+def test_a_pipelined_poll_behind_a_long_search_is_answered(world):
+    """The search takes several slices; the poll's bytes are looked at because
+    more came, while the connection was already noted to be looked at."""
+    first = world.publish("a", "x")
+    for _ in range(14):
+        world.publish_batch("a", [{"data": 1}] * 10000)
+    connection = world.connect()
+    connection.send(GOOD + f"GET /events/rare.*?timeout=1&last_id={first} "
+                    "HTTP/1.1\r\nHost: a\r\n\r\n".encode() + GOOD * 6000)
+    assert connection.response().status == 200
+    answer = connection.response()
+    assert answer.status == 200 and answer.json() == []
