@@ -57,6 +57,17 @@ static void on_poll(uv_poll_t *handle, int status, int events)
         connection_flush(connection);
 }
 
+/* Full while another request is being answered: not read until that is out. A
+ * stream drops what its client says, and must see it end. */
+static bool is_deaf(const struct connection *connection)
+{
+    unsigned busy = BIT(CONNECTION_COMMITTING) | BIT(CONNECTION_WAITING) |
+                    BIT(CONNECTION_ANSWERING);
+
+    return (busy & BIT(connection->state)) != 0 &&
+           connection->input.length >= HEAD_MAX_BYTES;
+}
+
 /* Starts polling for what this connection waits for now. */
 void connection_poll(struct connection *connection)
 {
@@ -65,7 +76,7 @@ void connection_poll(struct connection *connection)
     if (connection->state == CONNECTION_GONE ||
         connection->state == CONNECTION_MOVING)
         return;
-    if (!connection->is_deaf && !connection->peer_ended)
+    if (!is_deaf(connection) && !connection->peer_ended)
         wanted |= UV_READABLE;
     if (!outbox_is_empty(&connection->outbox) &&
         list_is_empty(&connection->turn))
@@ -258,7 +269,6 @@ static void linger(struct connection *connection)
     if (connection->state != CONNECTION_CLOSING)
         connection_become(connection, CONNECTION_CLOSING);
     connection->is_lingering = true;
-    connection->is_deaf = false;
     (void)shutdown(connection->descriptor, SHUT_WR);
     deadline_set(&connection->crew->deadlines, &connection->deadline, LINGER_MS,
                  connection->crew->now_ms);

@@ -47,7 +47,6 @@ struct connection {
     bool has_begun : 1;     /* the first bytes of a head are there */
     bool peer_ended : 1;
     bool is_lingering : 1; /* our side is shut down */
-    bool is_deaf : 1;      /* not reading: input is full */
     struct crew *move_to;
     uv_poll_t poll;
 };

@@ -147,16 +147,6 @@ static void feed(struct connection *connection)
     }
 }
 
-/* Full while another request is being answered: stop reading until it is out.
- */
-static void mind_the_limit(struct connection *connection)
-{
-    connection->is_deaf = connection->state != CONNECTION_LOBBY &&
-                          connection->state != CONNECTION_BODY &&
-                          connection->input.length >= HEAD_MAX_BYTES;
-    connection_poll(connection);
-}
-
 static void feed_input(struct connection *connection)
 {
     struct crew *crew = connection->crew;
@@ -170,7 +160,7 @@ static void feed_input(struct connection *connection)
                    connection->input.length - crew->unread.length);
     if (connection->input.length == 0)
         buffer_fini(&connection->input);
-    mind_the_limit(connection);
+    connection_poll(connection);
 }
 
 static void feed_received(struct connection *connection, size_t received)
@@ -185,7 +175,7 @@ static void feed_received(struct connection *connection, size_t received)
     crew->unread = (struct text){crew->received, received};
     feed(connection);
     buffer_append_text(&connection->input, crew->unread);
-    mind_the_limit(connection);
+    connection_poll(connection);
 }
 
 /* The client ended its side. What it asked for before is still answered. */
@@ -230,7 +220,6 @@ void lobby_enter(struct connection *connection)
         connection_set_deadline(
             connection, crew->is_draining ? 1 : crew->options.config->idle_ms);
     }
-    connection->is_deaf = false;
     connection_poll(connection);
 }
 

@@ -63,3 +63,14 @@ def test_a_pipelined_poll_behind_a_long_search_is_answered(world):
     assert connection.response().status == 200
     answer = connection.response()
     assert answer.status == 200 and answer.json() == []
+
+
+@serve(keepalive_ms=3600000)
+@pytest.mark.parametrize("channel", ["a", "b", "c", "d"])
+def test_a_stream_whose_client_talked_too_much_is_seen_to_end(world, channel):
+    connection = world.connect()
+    connection.send(f"GET /events/{channel} HTTP/1.1\r\nHost: a\r\n"
+                    "Accept: text/event-stream\r\n\r\n".encode() + GOOD * 2000)
+    world.wait_for_subscribers(1)
+    world.hang_up(connection)
+    world.wait_for_subscribers(0)
