@@ -57,14 +57,12 @@ static void on_poll(uv_poll_t *handle, int status, int events)
         connection_flush(connection);
 }
 
-/* Full while another request is being answered: not read until that is out. A
+/* Full: not read until the requests that are there have had their turn. A
  * stream drops what its client says, and must see it end. */
 static bool is_deaf(const struct connection *connection)
 {
-    unsigned busy = BIT(CONNECTION_COMMITTING) | BIT(CONNECTION_WAITING) |
-                    BIT(CONNECTION_ANSWERING);
-
-    return (busy & BIT(connection->state)) != 0 &&
+    return connection->state != CONNECTION_STREAMING &&
+           connection->state != CONNECTION_CLOSING &&
            connection->input.length >= HEAD_MAX_BYTES;
 }
 

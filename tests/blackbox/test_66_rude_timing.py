@@ -65,6 +65,27 @@ def test_a_pipelined_poll_behind_a_long_search_is_answered(world):
     assert answer.status == 200 and answer.json() == []
 
 
+def test_pipelined_requests_do_not_pile_up_in_the_server(world):
+    """A client that sends faster than it is answered is not read: what it sent
+    lies in the kernel's buffers, not in the server's memory."""
+    request = GOOD[:-2] + b"X: " + b"x" * 10000 + b"\r\n\r\n"
+    connection = world.connect()
+    client = connection.socket
+    client.setblocking(False)
+    rest, sent, answered, tail = b"", 0, 0, b""
+    while sent < 60_000_000:
+        readable, writable, _ = select.select([client], [client], [])
+        if writable:
+            rest = rest or request * 20
+            count = client.send(rest)
+            rest, sent = rest[count:], sent + count
+        if readable:
+            tail += client.recv(65536)
+            answered += tail.count(b"HTTP/1.1 200")
+            tail = tail[tail.rfind(b"\n") + 1:]
+        assert sent - answered * len(request) < 20_000_000
+
+
 @serve(keepalive_ms=3600000)
 @pytest.mark.parametrize("channel", ["a", "b", "c", "d"])
 def test_a_stream_whose_client_talked_too_much_is_seen_to_end(world, channel):
