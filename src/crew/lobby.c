@@ -48,7 +48,6 @@ static void on_routed(void *arg, const struct handoff_request *request)
     struct connection *connection = arg;
     struct crew *crew = connection->crew;
 
-    connection->is_head = strcmp(request->method, "HEAD") == 0;
     crew->options.handler(crew->options.handler_arg, connection, request,
                           &crew->head);
 }
@@ -87,6 +86,17 @@ static void lend(struct connection *connection, struct text head)
     CHECK(connection->state != CONNECTION_LOBBY);
 }
 
+/* Of a head that was not routed, or not yet. */
+static bool asks_for_head(struct text head)
+{
+    while (head.length > 0 &&
+           (head.bytes[0] == '\r' || head.bytes[0] == '\n')) {
+        head.bytes++;
+        head.length--;
+    }
+    return head.length > 5 && memcmp(head.bytes, "HEAD ", 5) == 0;
+}
+
 /* False: there is no whole head yet. */
 static bool read_head(struct connection *connection)
 {
@@ -117,7 +127,7 @@ static bool read_head(struct connection *connection)
     connection->is_http_10 = crew->head.is_http_10;
     connection->keeps_alive = crew->head.keeps_alive;
     connection->has_body_left = crew->head.body != HTTP_BODY_NONE;
-    connection->is_head = false;
+    connection->is_head = asks_for_head(head);
     if (crew->is_draining)
         connection_refuse(connection, 503, "stopping",
                           "the server is stopping; come back in a moment",
@@ -212,6 +222,7 @@ void lobby_enter(struct connection *connection)
 
     connection_become(connection, CONNECTION_LOBBY);
     connection->has_begun = false;
+    connection->is_head = false;
     list_remove(&connection->work); /* a slice that the old role waited for */
     if (connection->input.length > 0) {
         list_append(&crew->to_resume, &connection->work);

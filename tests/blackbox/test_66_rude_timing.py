@@ -95,3 +95,35 @@ def test_a_stream_whose_client_talked_too_much_is_seen_to_end(world, channel):
     world.wait_for_subscribers(1)
     world.hang_up(connection)
     world.wait_for_subscribers(0)
+
+
+def test_a_refusal_after_a_head_request_has_its_body(world):
+    connection = world.connect()
+    connection.send(b"HEAD /healthz HTTP/1.1\r\nHost: a\r\n\r\n")
+    assert connection.response("HEAD").status == 200
+    connection.send(b"nonsense\r\n\r\n")
+    assert connection.response().error
+
+
+# ---- stopping --------------------------------------------------------------
+
+def _wait_for_a_farewell(streams):
+    sockets = [stream.connection.socket for stream in streams]
+    eventually(lambda: select.select(sockets, [], [], 0)[0],
+               "the first stream to be told")
+
+
+@serve(drain_ms=60000)
+def test_a_head_request_while_stopping_has_no_body(world):
+    streams = [world.sse("/events/a") for _ in range(40)]
+    connection = world.connect()
+    connection.send(b"HEAD /healthz HTTP/1.1\r\nHos")
+    world.ask_to_stop()
+    _wait_for_a_farewell(streams)
+    connection.try_send(b"t: a\r\n\r\n")
+    if connection.is_answered():
+        assert connection.head().status == 503
+        assert connection.is_ended() and not connection.buffer
+    for stream in streams:
+        stream.ends()
+    assert world.wait_for_end() == 0
