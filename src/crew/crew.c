@@ -234,7 +234,7 @@ static void on_stop(struct crew *crew, struct stop *stop)
 {
     crew->is_draining = true;
     crew->is_stopping = true;
-    crew->drain_end_ms = crew->now_ms;
+    crew->drain_end_ms = crew->drain_next_ms = crew->now_ms;
     crew->stop_end_ms = crew->now_ms + stop->within_ms;
 }
 

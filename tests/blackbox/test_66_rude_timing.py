@@ -127,3 +127,15 @@ def test_a_head_request_while_stopping_has_no_body(world):
     for stream in streams:
         stream.ends()
     assert world.wait_for_end() == 0
+
+
+@serve(drain_ms=60000)
+def test_streams_end_politely_when_asked_twice(world):
+    streams = [world.sse("/events/a") for _ in range(40)]
+    world.ask_to_stop()
+    _wait_for_a_farewell(streams)
+    world.ask_to_stop()
+    assert world.wait_for_end() == 0
+    for stream in streams:
+        stream.ends()
+        assert stream.body.is_complete
