@@ -473,6 +473,13 @@ void crew_start(struct crew *crew, struct crew **peers, struct handoff *handoff)
     CHECK(uv_thread_create(&crew->thread, crew_main, crew) == 0);
 }
 
+/* Closes all and lets libuv forget its handles, without a thread. */
+static void end_unstarted(struct crew *crew)
+{
+    close_all(crew);
+    CHECK(uv_run(&crew->loop, UV_RUN_DEFAULT) == 0);
+}
+
 void crew_stop(struct crew *crew)
 {
     post(crew, &(struct crew_message){.tag = CREW_STOP, .as.stop = {1000}});
@@ -486,6 +493,8 @@ void crew_destroy(struct crew **crew)
     *crew = NULL;
     if (mine == NULL)
         return;
+    if (mine->peers == NULL)
+        end_unstarted(mine); /* the start failed before its turn came */
     CHECK(uv_loop_close(&mine->loop) == 0);
     journal_reader_close(&mine->reader);
     directory_destroy(&mine->directory);

@@ -139,3 +139,13 @@ def test_streams_end_politely_when_asked_twice(world):
     for stream in streams:
         stream.ends()
         assert stream.body.is_complete
+
+
+# ---- a start that fails ----------------------------------------------------
+
+def test_a_port_that_is_taken_is_said_and_nothing_worse(world):
+    done = world.tidings("serve", "--listen", f"127.0.0.1:{world.port}",
+                         "--data", world.directory / "other")
+    assert done.returncode == 1, done
+    said = (done.stdout + done.stderr).decode()
+    assert "cannot start" in said and "this must hold" not in said
