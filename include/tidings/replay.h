@@ -5,8 +5,8 @@
  *           kept a while, so that many subscribers who fell behind together,
  *           or came back together, share what was read and encoded once.
  * Units     Events and bytes of their data.
- * Errors    ST_CORRUPT, ST_IO: the journal could not be read; the cursor
- *           stays.
+ * Errors    ST_IO: the journal could not be read; the cursor stays. A damaged
+ *           record is no error but a gap.
  */
 #ifndef TIDINGS_REPLAY_H
 #define TIDINGS_REPLAY_H

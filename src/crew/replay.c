@@ -124,9 +124,19 @@ static bool has_own_positions(const struct subscriber *subscriber)
     return false;
 }
 
+/* A record that fails its checksum is gone like one that retention took: what
+ * lies before it is given first, then the client is told and goes on behind it. */
+static void skip_damaged(struct subscriber *subscriber, uint64_t upto,
+                         struct replay *replay)
+{
+    subscriber->cursor = upto + 1;
+    replay->has_gap = true;
+    replay->resumed = subscriber->cursor;
+}
+
 static enum status read_slice(struct crew *crew, struct subscriber *subscriber,
                               struct journal_query *query,
-                              struct frames **frames_out)
+                              struct replay *replay)
 {
     struct slice slice = {.subscriber = subscriber,
                           .has_own_positions = has_own_positions(subscriber)};
@@ -139,11 +149,14 @@ static enum status read_slice(struct crew *crew, struct subscriber *subscriber,
     query->wants_arg = &slice;
     frames_builder_init(&slice.builder);
     st = journal_read(crew_reader(crew), query, visit, &slice, &read);
-    if (st == ST_OK) {
+    if (st == ST_OK || st == ST_CORRUPT) {
         if (subscriber->cursor < read.upto)
             subscriber->cursor = read.upto;
         if (slice.builder.mark_count > 0)
-            *frames_out = frames_finish(&slice.builder);
+            replay->frames = frames_finish(&slice.builder);
+        else if (st == ST_CORRUPT)
+            skip_damaged(subscriber, read.upto, replay);
+        st = ST_OK;
     }
     frames_builder_fini(&slice.builder);
     return st;
@@ -228,7 +241,7 @@ static enum status read_or_take(struct crew *crew,
                         &replay->frames))
             return ST_OK;
     }
-    st = read_slice(crew, subscriber, query, &replay->frames);
+    st = read_slice(crew, subscriber, query, replay);
     if (st != ST_OK)
         return st;
     look_for_gap(crew, subscriber, after, replay);

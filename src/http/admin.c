@@ -58,7 +58,9 @@ static void list_one(void *arg, struct channel_entry *entry)
 {
     struct listing *listing = arg;
 
+    /* An entry whose first commit failed has no event yet. */
     if (listing->count == CHANNELS_LISTED_MAX ||
+        atomic_load(&entry->last_id) == 0 ||
         (listing->match.length > 0 &&
          !selector_matches(listing->match, channel_entry_name(entry))))
         return;
@@ -110,7 +112,7 @@ void admin_channels(const struct http_context *context,
     entry = channel_name_is_valid(name)
                 ? registry_find(journal_registry(context->journal), name)
                 : NULL;
-    if (entry == NULL) {
+    if (entry == NULL || atomic_load(&entry->last_id) == 0) {
         connection_refuse(connection, 404, "not_found", "no such channel",
                           text_of(""));
         return;
