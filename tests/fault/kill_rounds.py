@@ -101,6 +101,9 @@ class Run:
         for publisher in self.publishers:
             for contradiction in publisher.contradictions:
                 findings.add("twice", f"told two ids: {contradiction}")
+        for subscriber in self.subscribers:
+            for gap in subscriber.gaps:
+                findings.add("wrong", f"{subscriber.name} was told {gap}")
         self.world.verify()
         return findings
 
