@@ -159,6 +159,12 @@ static bool commit(struct journal *journal)
 
 /* ---- no room ------------------------------------------------------------- */
 
+static bool may_commit(const struct journal *journal)
+{
+    return atomic_load_explicit(&journal->figures.can_commit,
+                                memory_order_relaxed);
+}
+
 static void give_up(struct journal *journal)
 {
     struct environment *environment = &journal->environment;
@@ -168,7 +174,11 @@ static void give_up(struct journal *journal)
     /* If it is not the map that is full, it is the disk. */
     if (environment_has_room(environment, journal->refused_pages))
         environment_drop_ballast(environment);
-    journal->probe_ms = clock_monotonic_ms(journal->options.clock) + PROBE_MS;
+    /* A probe that is due stays due: publishers who try again and again must
+     * not put it off. */
+    if (may_commit(journal))
+        journal->probe_ms =
+            clock_monotonic_ms(journal->options.clock) + PROBE_MS;
     figure_add(&journal->figures.no_space, 1);
     set_can_commit(journal, false);
 }
@@ -183,12 +193,6 @@ static bool run_chores(struct journal *journal, enum chores chores)
     }
     settle(journal);
     return true;
-}
-
-static bool may_commit(const struct journal *journal)
-{
-    return atomic_load_explicit(&journal->figures.can_commit,
-                                memory_order_relaxed);
 }
 
 static bool put_probe(struct journal *journal)
