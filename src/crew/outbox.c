@@ -59,6 +59,7 @@ static void grow(struct outbox *outbox)
     unsigned capacity = outbox->capacity * 2u;
     struct outbox_slice *slices = must_calloc(capacity, sizeof *slices);
 
+    CHECK(capacity > outbox->count);
     for (unsigned i = 0; i < outbox->count; i++)
         slices[i] = *slice_at(outbox, i);
     free(outbox->outside);
