@@ -1,7 +1,7 @@
 /* wait_keys.c -- a hash table of the keys that are held.
  *
- * The name of an entry is the key and its selectors, joined by commas, which
- * can be in neither of the latter.
+ * The name of an entry is its selectors, a slash, and the key: no slash can be
+ * in a selector, so no part of a key is taken for one more of them.
  */
 #include "wait_keys.h"
 
@@ -45,6 +45,7 @@ static void append_name(struct buffer *name, const struct order *order)
         buffer_append_text(name, order->selectors[i]);
         buffer_append_char(name, ',');
     }
+    buffer_append_char(name, '/');
     buffer_append_text(name, order->wait_key);
 }
 

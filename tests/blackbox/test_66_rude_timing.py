@@ -149,3 +149,18 @@ def test_a_port_that_is_taken_is_said_and_nothing_worse(world):
     assert done.returncode == 1, done
     said = (done.stdout + done.stderr).decode()
     assert "cannot start" in said and "this must hold" not in said
+
+
+# ---- wait keys -------------------------------------------------------------
+
+def test_4_a_comma_in_a_wait_key_is_no_channel(world):
+    """The key `b,x` on channel a is not the key `x` on channels a and b."""
+    holder = world.begin_poll("/events/a/b,x")
+    world.wait_for_subscribers(1)
+    other = world.begin_poll("/events/a,b/x")
+    world.wait_for_subscribers(2)
+    world.publish("a", "1")
+    for poll in (holder, other):
+        answer = world.poll_answer(poll)
+        assert answer.headers["x-shortpoll-info"] == "true"
+        assert len(answer.events) == 1
