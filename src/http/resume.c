@@ -169,15 +169,14 @@ static enum status resolve(struct crew *crew, const struct covered *covered,
                            const struct position *position,
                            struct resume *resume)
 {
+    /* Loaded first: what retention takes from here on is told as a gap. */
+    uint64_t trimmed =
+        covered->count == 1 ? atomic_load(&covered->entries[0]->trimmed_id) : 0;
     enum status st = resolve_kind(crew, covered, position, resume);
-    uint64_t trimmed;
 
     /* Of one channel nothing is left up to what was trimmed: start there. */
-    if (st == ST_OK && covered->count == 1) {
-        trimmed = atomic_load(&covered->entries[0]->trimmed_id);
-        if (resume->after < trimmed)
-            resume->after = trimmed;
-    }
+    if (st == ST_OK && resume->after < trimmed)
+        resume->after = trimmed;
     return st;
 }
 
