@@ -87,6 +87,11 @@ uint32_t crew_random(struct crew *crew);
 void *crew_http(const struct crew *crew);
 void crew_set_http(struct crew *crew, void *http);
 
+/* Around every time that a subscriber is in the directory: while none is, the
+ * journal does not wake this thread for its commits. */
+void crew_expect_batches(struct crew *crew);
+void crew_spare_batches(struct crew *crew); /* if nobody is left */
+
 /* A buffer to build bytes in, empty; not kept over calls. */
 struct buffer *crew_scratch(struct crew *crew);
 

@@ -33,6 +33,11 @@ void directory_destroy(struct directory **directory);
 /* The newest id that passed here: who has read the journal up to it is live. */
 uint64_t directory_seen_upto(const struct directory *directory);
 
+/* Nobody was here to see what is up to this id. */
+void directory_skip_to(struct directory *directory, uint64_t seen_upto);
+
+bool directory_is_empty(const struct directory *directory);
+
 /* Joins all selectors (checked, without repeats); `after` of each membership is
  * set by the caller afterwards if it differs. The subscriber becomes REPLAYING.
  */

@@ -48,6 +48,19 @@ uint64_t directory_seen_upto(const struct directory *directory)
     return directory->seen_upto;
 }
 
+void directory_skip_to(struct directory *directory, uint64_t seen_upto)
+{
+    CHECK(directory_is_empty(directory));
+    if (directory->seen_upto < seen_upto)
+        directory->seen_upto = seen_upto;
+}
+
+bool directory_is_empty(const struct directory *directory)
+{
+    return directory->channel_count == 0 &&
+           directory->patterns.pattern_count == 0;
+}
+
 static struct channel **bucket(const struct directory *directory, uint64_t hash)
 {
     return &directory->buckets[hash & (directory->bucket_count - 1)];

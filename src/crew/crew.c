@@ -82,14 +82,36 @@ static enum status make_loop(struct crew *crew)
     return ST_OK;
 }
 
+/* A thread without subscribers is not woken by commits. The journal stores its
+ * newest id and then asks whether the thread is expecting; the thread says so and
+ * then reads the newest id. All four are sequentially consistent, so at least one
+ * of them sees what the other wrote: a commit is posted or known to the joiner. */
+void crew_expect_batches(struct crew *crew)
+{
+    if (atomic_load_explicit(&crew->is_expecting, memory_order_relaxed))
+        return;
+    atomic_store(&crew->is_expecting, true);
+    directory_skip_to(crew->directory, journal_last_id(crew->options.journal));
+}
+
+void crew_spare_batches(struct crew *crew)
+{
+    if (directory_is_empty(crew->directory))
+        atomic_store(&crew->is_expecting, false);
+}
+
 /* On the journal's thread, for every commit. */
 static void on_batch(void *arg, struct batch *batch)
 {
     struct crew *crew = arg;
-    struct crew_message *message = must_calloc(1, sizeof *message);
-    struct msg *link = &message->link;
+    struct crew_message *message;
+    struct msg *link;
     size_t bytes = sizeof *batch;
 
+    if (!atomic_load(&crew->is_expecting))
+        return;
+    message = must_calloc(1, sizeof *message);
+    link = &message->link;
     for (unsigned i = 0; i < batch->count; i++)
         bytes += sizeof(struct event) + event_data(batch->events[i]).length;
     message->tag = CREW_BATCHED;

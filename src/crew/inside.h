@@ -95,9 +95,10 @@ struct crew {
     /* Any thread. */
     struct mailbox mailbox;
     uv_async_t wake;
-    atomic_bool has_overrun; /* a batch found no room */
-    atomic_uint load;        /* connections */
-    atomic_uint undrained;   /* streams and waits, while draining */
+    atomic_bool has_overrun;  /* a batch found no room */
+    atomic_bool is_expecting; /* somebody here wants batches */
+    atomic_uint load;         /* connections */
+    atomic_uint undrained;    /* streams and waits, while draining */
 
     /* The crew thread only. */
     struct metrics metrics;

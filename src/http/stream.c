@@ -86,6 +86,7 @@ static void leave(struct stream *stream)
         count(stream, METRIC_subscribers_replaying, -1);
     count(stream, METRIC_subscribers, -1);
     directory_leave(crew_directory(crew), &stream->subscriber);
+    crew_spare_batches(crew);
     wait_keys_free(crew_http(crew), &stream->key);
 }
 
@@ -355,6 +356,7 @@ static void join(struct stream *stream)
     subscriber_init(
         &stream->subscriber, &subscriber_calls,
         order_format(order, connection_is_http_10(stream->connection)), 0);
+    crew_expect_batches(crew);
     directory_join(crew_directory(crew), &stream->subscriber, order->selectors,
                    order->selector_count);
     replay_note_trimmed(crew, &stream->subscriber);

@@ -196,7 +196,7 @@ uint64_t journal_trimmed_id(const struct journal *journal)
 
 uint64_t journal_last_id(const struct journal *journal)
 {
-    return atomic_load_explicit(&journal->last_id, memory_order_acquire);
+    return atomic_load(&journal->last_id);
 }
 
 uint64_t journal_first_id(const struct journal *journal)

@@ -93,8 +93,8 @@ static void settle(struct journal *journal)
     atomic_store_explicit(&journal->figures.oldest_id,
                           journal->ledger.totals.oldest_id,
                           memory_order_relaxed);
-    atomic_store_explicit(&journal->last_id, journal->ledger.totals.last_id,
-                          memory_order_release);
+    /* Sequentially consistent: listeners ask afterwards who wants the batch. */
+    atomic_store(&journal->last_id, journal->ledger.totals.last_id);
 }
 
 static bool may_log(const struct journal *journal, struct log_limit *limit)
