@@ -63,7 +63,7 @@ unsigned directory_local_count(struct directory *directory,
                                struct text selector);
 
 /* The membership by which the subscriber gets the channel of that name, or
- * NULL. */
+ * NULL. Of several the one that wants most of it. */
 const struct membership *directory_covers(const struct subscriber *subscriber,
                                           struct text name, uint64_t hash);
 

@@ -280,19 +280,30 @@ struct text directory_selector(const struct membership *member)
                                    : pattern_selector(member->pattern);
 }
 
+static bool selects(const struct membership *member, struct text name,
+                    uint64_t hash)
+{
+    return member->channel != NULL
+               ? member->channel->hash == hash &&
+                     text_equals(channel_name(member->channel), name)
+               : selector_matches(pattern_selector(member->pattern), name);
+}
+
 const struct membership *directory_covers(const struct subscriber *subscriber,
                                           struct text name, uint64_t hash)
 {
+    const struct membership *best = NULL;
+
     for (unsigned i = 0; i < subscriber->membership_count; i++) {
         const struct membership *member = &subscriber->memberships[i];
 
-        if (member->channel != NULL
-                ? member->channel->hash == hash &&
-                      text_equals(channel_name(member->channel), name)
-                : selector_matches(pattern_selector(member->pattern), name))
-            return member;
+        if ((best == NULL || member->after < best->after) &&
+            selects(member, name, hash))
+            best = member;
+        if (best != NULL && best->after == 0)
+            break; /* the usual: no positions per channel */
     }
-    return NULL;
+    return best;
 }
 
 /* ---- the turn

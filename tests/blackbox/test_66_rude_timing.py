@@ -48,6 +48,18 @@ def test_positions_per_channel_do_not_change_what_others_get(world, first):
         assert got == wanted[position]
 
 
+@pytest.mark.parametrize("selectors", ["a.*,a.b", "a.b,a.*", ">,a.*,a.b"])
+def test_a_channel_with_a_position_is_covered_by_a_pattern_too(world,
+                                                              selectors):
+    """The pattern's other channels start at the latest, this one where its
+    position says, in whichever order they are named."""
+    ids = [world.publish("a.b", str(n)) for n in range(10)]
+    world.publish("a.c", "not this")
+    stream = world.sse(f"/events/{selectors}", json.dumps({"a.b": ids[5]}))
+    marker = world.publish("a.c", "marker")
+    assert [int(event.id) for event in stream.take(5)] == ids[6:] + [marker]
+
+
 # ---- pipelined requests ----------------------------------------------------
 
 @serve(crew_threads=1)
