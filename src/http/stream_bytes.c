@@ -42,6 +42,9 @@ void stream_append_head(struct stream *stream, const struct order *order,
                         const struct resume *resume, struct buffer *out)
 {
     bool is_http_10 = connection_is_http_10(stream->connection);
+    bool is_last = connection_is_head(stream->connection)
+                       ? !connection_keeps_alive(stream->connection)
+                       : is_http_10; /* only the end shows where it ends */
     struct buffer headers;
 
     (void)order;
@@ -53,7 +56,7 @@ void stream_append_head(struct stream *stream, const struct order *order,
     buffer_append_string(&headers, "Last-Event-ID: ");
     buffer_append_u64(&headers, resume->after);
     buffer_append_string(&headers, "\r\n");
-    connection_append_head(stream->connection, out, 200, is_http_10,
+    connection_append_head(stream->connection, out, 200, is_last,
                            buffer_text(&headers));
     buffer_fini(&headers);
 }

@@ -117,6 +117,23 @@ def test_a_refusal_after_a_head_request_has_its_body(world):
     assert connection.response().error
 
 
+@pytest.mark.parametrize("version, word, is_kept", [
+    ("1.0", "keep-alive", True), ("1.0", None, False),
+    ("1.1", None, True), ("1.1", "close", False)])
+def test_2_a_head_of_a_stream_says_whether_the_connection_ends(
+        world, version, word, is_kept):
+    connection = world.connect()
+    connection.request("HEAD", "/events/a", {
+        "Accept": "text/event-stream", "Connection": word}, None, version)
+    said = connection.response("HEAD").headers.get("Connection", "")
+    assert ("close" not in said) == is_kept
+    if is_kept:
+        connection.send(GOOD)
+        assert connection.response().status == 200
+    else:
+        assert connection.is_ended()
+
+
 # ---- stopping --------------------------------------------------------------
 
 def _wait_for_a_farewell(streams):
