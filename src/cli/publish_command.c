@@ -26,7 +26,8 @@
 
 #define READ_BYTES 65536
 #define DATA_MAX_BYTES                                                         \
-    ((size_t)64 << 20) /* the most a server can be set to                      \
+    ((size_t)64                                                                \
+     << 20) /* the most a server can be set to                      \
                         */
 #define GROUP_MAX       500
 #define GROUP_MAX_BYTES ((size_t)256 << 10)
