@@ -183,4 +183,8 @@ void checkpoint_undo(struct checkpoint *checkpoint, struct ledger *ledger)
             ->is_changed = true;
     checkpoint->taken = 0;
     checkpoint->ends_now = false;
+    /* If it began in this transaction, its target is an id that was not given
+     * after all, and that the next event gets. */
+    if (checkpoint->target_id > ledger->totals.last_id)
+        checkpoint->target_id = ledger->totals.last_id;
 }
