@@ -10,7 +10,8 @@ disk   a small tmpfs, filled by a ballast file that is then deleted. Needs the
 
 In both: the first publish that does not fit is answered 507 (NATS: an error),
 a stream and a long-poll go on meanwhile, every acknowledged event reaches the
-subscriber once and in order, and `tidings log verify` is content.
+subscriber once and in order, and `tidings log verify` is content, also after
+the server was killed and started again.
 """
 
 import pathlib
@@ -34,36 +35,42 @@ class Story:
 
     def __init__(self, world):
         self.world = world
-        self.ids = []
+        self.accepted = 0
+        self.last_id = None
         self.stream = world.sse("/events/news")
 
-    def publish(self):
-        """One event; its status."""
-        response = self.world.post("/publish/news", DATA)
+    def acknowledged(self, ids):
+        """The stream shows these next."""
+        given = [int(self.stream.next().id) for _ in ids]
+        assert given == ids, f"told {ids}, given {given}"
+        self.accepted += len(ids)
+        self.last_id = ids[-1]
+
+    def publish(self, events=1):
+        """Events in one commit; the status."""
+        response = self.world.post_batch("news", [{"data": DATA}] * events)
         if response.status == 201:
-            self.ids.append(response.json()["id"])
+            self.acknowledged(response.json()["ids"])
         elif response.status == 507:
             assert response.error
         else:
             raise AssertionError(response)
         return response.status
 
-    def publish_until(self, status, most):
-        for _ in range(most):
-            if self.publish() == status:
-                return
-        raise AssertionError(f"no {status} after {most} publishes")
-
-    def check_stream(self):
-        given = [int(e.id) for e in self.stream.take(len(self.ids))]
-        assert given == self.ids, "the stream tells another story"
-        self.ids = []
+    def fill(self):
+        """First with many at a time, then to the last one."""
+        for events in (50, 10, 1):
+            for _ in range(1000):
+                if self.publish(events) == 507:
+                    break
+            else:
+                raise AssertionError("never full")
 
     def check_readers_go_on(self):
-        self.check_stream()
         answer = self.world.poll("/events/news?flavor=short-poll", "last-3")
         assert len(answer.events) == 3, answer
         assert self.world.get("/healthz").status == 200
+        assert self.world.get("/readyz").status == 503
         told = self.world.nats.request("events.news", DATA)
         assert "error" in told, told
 
@@ -72,25 +79,43 @@ class Story:
         for _ in range(3):
             assert self.publish() == 201
         told = self.world.nats.request("events.news", DATA)
-        self.ids.append(told["id"])
-        self.check_stream()
+        self.acknowledged([told["id"]])
         self.world.wait_until_ready()
+        self.world.verify()
+
+    def check_a_kill(self):
+        """Nothing of the trouble is left in what a start reads."""
+        self.world.kill()
+        self.world.verify()
+        self.world.start()
+        events = self.world.dump()
+        channel = self.world.get("/channels/news").json()
+        assert channel["count"] == len(events), channel
+        assert channel["last_id"] == self.last_id, channel
+        self.stream = self.world.sse("/events/news",
+                                     last_event_id=self.last_id)
+        assert self.publish() == 201
+        self.world.verify()
+
+    def tell(self, make_room):
+        self.fill()
+        full_at = self.accepted
+        self.check_readers_go_on()
+        make_room()
+        self.check_room_again()
+        self.check_a_kill()
+        self.world.end()
+        return f"507 after {full_at} events of 4 kB"
 
 
 def map_full(directory, nats):
-    """4 MiB of map, no limit by size, 5 s by age."""
+    """4 MiB of map, no limit by size, 10 s by age."""
     world = World(directory, nats)
     try:
         world.start(nats=True, map_bytes=4 << 20, keep_bytes=0,
-                    keep_age_ms=int(5000 * SLOWNESS), dedup_window_ms=1000)
-        story = Story(world)
-        story.publish_until(507, 3000)
-        full_at = len(story.ids)
-        story.check_readers_go_on()
-        story.check_room_again()
-        world.verify()
-        world.end()
-        return f"507 after {full_at} events of 4 kB, room again by age"
+                    keep_age_ms=int(10000 * SLOWNESS), dedup_window_ms=1000)
+        story = Story(world).tell(lambda: None)
+        return f"{story}, room again by age"
     except BaseException:
         print(world.output()[-5000:])
         raise
@@ -119,15 +144,8 @@ def disk_full_mounted(directory, mount, nats):
     world.settings["data"] = world.data = mount / "data"
     try:
         world.start(nats=True, keep_bytes=0)
-        story = Story(world)
-        story.publish_until(507, 5000)
-        full_at = len(story.ids)
-        story.check_readers_go_on()
-        ballast.unlink()
-        story.check_room_again()
-        world.verify()
-        world.end()
-        return f"507 after {full_at} events of 4 kB, room again by deletion"
+        story = Story(world).tell(ballast.unlink)
+        return f"{story}, room again by deletion"
     except BaseException:
         print(world.output()[-5000:])
         raise
