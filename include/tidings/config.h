@@ -45,7 +45,7 @@
     NUMBER(journal_queue_events, 131072,        1,   16777216,      "events", "waiting for the journal; beyond it publishers are told 503") \
     NUMBER(journal_queue_bytes, 134217728,      1048576, 17179869184, "bytes", "the same by size")                                       \
     NUMBER(crew_queue_bytes,    67108864,       65536, 17179869184, "bytes",  "committed events waiting for a crew thread; beyond it its subscribers read them from the journal") \
-    NUMBER(outbox_bytes,        262144,         4096, 1073741824,   "bytes",  "waiting for one slow reader; beyond it the rest is read from the journal later") \
+    NUMBER(outbox_bytes,        262144,         4096, 268435456,    "bytes",  "waiting for one slow reader; beyond it the rest is read from the journal later") \
     NUMBER(spread_after,        1000,           1,   10000000,      "count",  "subscribers of a channel on one thread before it uses the others") \
     NUMBER(selectors_max,       64,             1,   4096,          "count",  "channels and patterns on one connection")                  \
     NUMBER(head_ms,             10000,          10,  600000,        "ms",     "time for a request's head")                                \

@@ -218,16 +218,30 @@ static enum status resolve_channels(struct crew *crew,
     return st;
 }
 
+/* A pattern is matched against every channel that there is: only if it matters. */
+static bool needs_covered(const struct crew *crew, const struct order *order)
+{
+    bool has_pattern = false;
+
+    for (unsigned i = 0; i < order->selector_count; i++)
+        has_pattern |= selector_is_pattern(order->selectors[i]);
+    if (!has_pattern || order->position.kind == POSITION_LAST)
+        return true;
+    return order->position.kind != POSITION_LATEST &&
+           journal_trimmed_id(crew_journal(crew)) > 0;
+}
+
 enum status resume_find(struct crew *crew, const struct order *order,
                         struct resume *resume_out)
 {
-    struct covered covered;
+    struct covered covered = {0};
     enum status st;
 
     if (order->position.kind == POSITION_CHANNELS)
         return resolve_channels(crew, order, resume_out);
-    find_covered(journal_registry(crew_journal(crew)), order->selectors,
-                 order->selector_count, &covered);
+    if (needs_covered(crew, order))
+        find_covered(journal_registry(crew_journal(crew)), order->selectors,
+                     order->selector_count, &covered);
     st = resolve(crew, &covered, &order->position, resume_out);
     free(covered.entries);
     return st;
