@@ -93,27 +93,6 @@ static bool append_counted_locked(struct mailbox *box, struct msg **msg)
            (box->shared.wanted > 0 && box->shared.count == box->shared.wanted);
 }
 
-enum status mailbox_post(struct mailbox *box, struct msg **msg)
-{
-    enum status st = ST_OK;
-    bool was_empty = false;
-
-    uv_mutex_lock(&box->mutex);
-    if (box->shared.closed) {
-        st = ST_CLOSED;
-    } else if (is_full_locked(box, *msg)) {
-        box->shared.refused += 1;
-        st = ST_FULL;
-    } else {
-        was_empty = append_counted_locked(box, msg);
-    }
-    uv_mutex_unlock(&box->mutex);
-
-    if (was_empty)
-        wake_reader(box);
-    return st;
-}
-
 /* Sleeps until there is room, the box is closed or the time is over. */
 static void await_room_locked(struct mailbox *box, const struct msg *msg,
                               unsigned wait_ms)
@@ -151,6 +130,11 @@ enum status mailbox_post_before(struct mailbox *box, struct msg **msg,
     if (was_empty)
         wake_reader(box);
     return st;
+}
+
+enum status mailbox_post(struct mailbox *box, struct msg **msg)
+{
+    return mailbox_post_before(box, msg, 0);
 }
 
 enum status mailbox_answer(struct mailbox *box, struct msg **msg)
