@@ -96,9 +96,11 @@ void connection_answer(struct connection *connection,
     buffer_init(&headers);
     if (answer->type != NULL)
         buffer_printf(&headers, "Content-Type: %s\r\n", answer->type);
-    buffer_append_string(&headers, "Content-Length: ");
-    buffer_append_u64(&headers, answer->body.length);
-    buffer_append_string(&headers, "\r\n");
+    if (answer->status != 304) { /* it would speak of the body left out */
+        buffer_append_string(&headers, "Content-Length: ");
+        buffer_append_u64(&headers, answer->body.length);
+        buffer_append_string(&headers, "\r\n");
+    }
     buffer_append_text(&headers, answer->headers);
 
     out->length = 0;

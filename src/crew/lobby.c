@@ -128,12 +128,14 @@ static bool read_head(struct connection *connection)
     connection->keeps_alive = crew->head.keeps_alive;
     connection->has_body_left = crew->head.body != HTTP_BODY_NONE;
     connection->is_head = asks_for_head(head);
-    if (crew->is_draining)
+    if (crew->is_draining) {
+        connection->keeps_alive = false;
         connection_refuse(connection, 503, "stopping",
                           "the server is stopping; come back in a moment",
                           text_of("Retry-After: 2\r\n"));
-    else
+    } else {
         lend(connection, head);
+    }
     return true;
 }
 
