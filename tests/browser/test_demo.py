@@ -151,6 +151,31 @@ def test_what_is_published_while_the_server_is_dead_arrives_once(world,
     shows_exactly(demo, [event["id"] for event in world.dump()])
 
 
+def request_by_nats(world, name):
+    """A publisher that asks is told the id once the delivery is on disk."""
+    return world.nats.request(
+        "events.cheese", '{"type":"cheese_created","data":'
+        f'{{"pieces":1,"cheese_type":"{name}"}}}}')["id"]
+
+
+@serve(nats=True, retry_ms=500)
+def test_deliveries_by_nats_outlive_a_kill(world, browser):
+    demo = Demo(browser, world)
+    demo.wait_for_state("live")
+    stay_on_this_port(world)
+    ids = [request_by_nats(world, "Gruyère") for _ in range(5)]
+
+    world.hang_up_all()
+    world.kill()  # perhaps before the page has seen them all
+    world.start()
+    ids += [request_by_nats(world, "Sbrinz") for _ in range(5)]
+
+    demo.wait_for(ids[-1])
+    demo.wait_for_state("live")
+    demo.wait_until_compared(10)
+    shows_exactly(demo, ids)
+
+
 @serve(retry_ms=500)
 def test_another_journal_is_told_as_a_gap(world, browser):
     demo = Demo(browser, world)
