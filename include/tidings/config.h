@@ -57,6 +57,7 @@
     FLAG  (keepalive_always,    false,                              "flag",   "keep-alives at that interval, silent or not")              \
     NUMBER(longpoll_ms,         25000,          1,   300000,        "ms",     "a long-poll without events is answered after")             \
     NUMBER(longpoll_busy_s,     5,              1,   3600,          "s",      "x-ps-reconnect-in for a second request with the same wait key") \
+    FLAG  (gzip,                true,                               "flag",   "compress streams and answers for clients that take it") \
     NUMBER(drain_ms,            5000,           0,   600000,        "ms",     "streams are closed over this time at stop")                \
     WORD  (nats,                "",                                 "url",    "NATS servers, comma separated; empty: no NATS")            \
     WORD  (nats_prefix,         "events",                           "subject", "the part of the subject before the channel")              \
@@ -70,7 +71,8 @@
     NUMBER(keep_age_ms,         -1,             0,   315360000000,  "ms",     "as the setting of this name, for these channels")          \
     NUMBER(keep_count,          -1,             0,   1000000000000, "events", "as the setting of this name, for these channels")          \
     NUMBER(keep_bytes,          -1,             0,   17592186044416, "bytes", "kept of each of these channels")                           \
-    CHOICE(keepalive,           "comment", "comment|message",                 "keep-alives as a comment or as data that the page sees")
+    CHOICE(keepalive,           "comment", "comment|message",                 "keep-alives as a comment or as data that the page sees") \
+    CHOICE(gzip,                "on", "on|off",                               "as the setting of this name, for these channels")
 /* clang-format on */
 
 /* What a pattern's section says; -1 / 0: not said there. */

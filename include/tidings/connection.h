@@ -60,6 +60,9 @@ struct role_calls {
     void (*body)(struct connection *connection, struct text body);
     /* After connection_move: now on the other thread. */
     void (*arrived)(struct connection *connection);
+    /* STREAMING: what the client sends (valid during the call). NULL: dropped.
+     * At its end such a connection lingers, as the client may be sending. */
+    void (*received)(struct connection *connection, struct text bytes);
     /* The journal is done with what connection_commit posted. */
     void (*answered)(struct connection *connection, struct publish *publish);
     /* A turn to read a slice of the journal (connection_want_replay). */

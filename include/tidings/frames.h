@@ -14,37 +14,57 @@
 
 #include <tidings/buffer.h>
 #include <tidings/event.h>
+#include <tidings/gzip.h>
 
+#include <stdbool.h>
 #include <stdint.h>
 
 /* clang-format off */
-/*    shape      chunked  how one event is written                            */
+/*    format            shape         framing   how one event is written      */
 #define FRAME_FORMATS(F)                                                      \
-    F(SSE,              false, "an event block")                              \
-    F(SSE_CHUNKED,      true,  "an event block in a chunk")                   \
-    F(DATA,             false, "a line: the data as JSON")                    \
-    F(DATA_CHUNKED,     true,  "the same in a chunk")                         \
-    F(ENVELOPE,         false, "a line: type and data")                       \
-    F(ENVELOPE_CHUNKED, true,  "the same in a chunk")                         \
-    F(OBJECT,           false, "a line: id, channel, time, type, data")       \
-    F(OBJECT_CHUNKED,   true,  "the same in a chunk")                         \
-    F(LIST,             false, "a comma and the object: element of an array")
+    F(SSE,              BLOCK,        PLAIN,    "an event block")             \
+    F(SSE_CHUNKED,      BLOCK,        CHUNK,    "the same in a chunk")        \
+    F(SSE_GZIP,         BLOCK,        GZIP,     "the same, compressed, in a chunk") \
+    F(DATA,             DATA,         PLAIN,    "a line: the data as JSON")   \
+    F(DATA_CHUNKED,     DATA,         CHUNK,    "the same in a chunk")        \
+    F(DATA_GZIP,        DATA,         GZIP,     "the same, compressed, in a chunk") \
+    F(ENVELOPE,         ENVELOPE,     PLAIN,    "a line: type and data")      \
+    F(ENVELOPE_CHUNKED, ENVELOPE,     CHUNK,    "the same in a chunk")        \
+    F(ENVELOPE_GZIP,    ENVELOPE,     GZIP,     "the same, compressed, in a chunk") \
+    F(OBJECT,           OBJECT,       PLAIN,    "a line: id, channel, time, type, data") \
+    F(OBJECT_CHUNKED,   OBJECT,       CHUNK,    "the same in a chunk")        \
+    F(OBJECT_GZIP,      OBJECT,       GZIP,     "the same, compressed, in a chunk") \
+    F(LIST,             ELEMENT,      PLAIN,    "a comma and the object: element of an array") \
+    F(DATA_MESSAGE,     RAW_DATA,     MESSAGE,  "a WebSocket message: the data as published") \
+    F(ENVELOPE_MESSAGE, RAW_ENVELOPE, MESSAGE,  "the same with its type, if it has one") \
+    F(OBJECT_MESSAGE,   RAW_OBJECT,   MESSAGE,  "a WebSocket message: the object")
+
+/*    framing   what is around a shape                                        */
+#define FRAMINGS(F)                                                           \
+    F(PLAIN,    "nothing")                                                    \
+    F(CHUNK,    "a chunk: RFC 9112 7.1")                                      \
+    F(GZIP,     "a chunk with a segment of a gzip stream: gzip.h")            \
+    F(MESSAGE,  "an unfragmented text frame: RFC 6455 5.2")
 /* clang-format on */
 
 enum frame_format {
-#define F(name, is_chunked, how) FRAME_##name,
+#define F(name, shape, framing, how) FRAME_##name,
     FRAME_FORMATS(F)
 #undef F
         FRAME_FORMAT_COUNT
 };
 
-/* Appends one event; a chunked format makes it a chunk of its own. */
-void frame_append(struct buffer *out, enum frame_format format,
-                  const struct event_view *event);
+enum framing {
+#define F(name, around) FRAMING_##name,
+    FRAMINGS(F)
+#undef F
+};
 
-/* Appends `text` as it is, in a chunk if the format has them. */
-void frame_append_raw(struct buffer *out, enum frame_format format,
-                      struct text text);
+enum framing frame_framing(enum frame_format format);
+
+/* Appends the shape of one event, without what is around it. */
+void frame_append_shape(struct buffer *out, enum frame_format format,
+                        const struct event_view *event);
 
 /* The end of the last event with an id <= this mark's. */
 struct frame_mark {
@@ -56,15 +76,19 @@ struct frames {
     unsigned references;
     unsigned mark_count; /* 0: bytes that are no events (a head, an answer) */
     uint32_t length;
-    struct frames
-        *answer;       /* cached one-shot answer made of this run, or NULL */
-    const char *bytes; /* behind the marks */
+    /* One-shot answers made of this run, kept; plain and compressed. */
+    struct frames *answers[2];
+    const char *bytes;     /* behind the marks and sums */
+    struct gzip_sum *sums; /* GZIP: one per mark, or one; else NULL */
     struct frame_mark marks[];
 };
 
 struct frames_builder {
     struct buffer bytes;
+    struct buffer shape; /* GZIP: of the event being compressed */
     struct frame_mark *marks;
+    struct gzip_sum *sums;
+    bool has_sums;
     unsigned mark_count, mark_capacity;
 };
 
@@ -77,13 +101,20 @@ void frames_builder_add(struct frames_builder *builder,
 /* What was added becomes frames (one reference); the builder is empty again. */
 struct frames *frames_finish(struct frames_builder *builder);
 
-/* Frames without events out of bytes. */
+/* Frames without events out of bytes as they are. */
 struct frames *frames_from_text(struct text text);
+
+/* Something that is no event, with what the format has around one. */
+struct frames *frames_from_shape(enum frame_format format, struct text shape);
 
 struct frames *frames_ref(struct frames *frames);
 void frames_unref(struct frames **frames);
 
 /* Where the events after `id` begin; `length` if there are none. */
 uint32_t frames_offset_after(const struct frames *frames, uint64_t id);
+
+/* GZIP: adds what lies in [from, to) to the sum of a stream. */
+void frames_sum(const struct frames *frames, uint32_t from, uint32_t to,
+                struct gzip_sum *sum);
 
 #endif

@@ -4,9 +4,11 @@
  * finished run is copied out into one allocation of exactly its size, because
  * ten thousand small channels must not each hold a half-empty block.
  *
- * A chunk needs its length before its bytes. Room for the longest prefix is
- * left, the event is written behind it, and what was too much is closed up: a
- * move of some hundred bytes, once per event and format.
+ * A format is a shape (what an event looks like) and a framing (what is around
+ * it). A chunk and a WebSocket frame need their length before their bytes: room
+ * for the longest prefix is left, the shape is written behind it, and what was
+ * too much is closed up: a move of some hundred bytes, once per event and
+ * format. For gzip the shape goes through a buffer of its own.
  */
 #include <tidings/frames.h>
 
@@ -16,162 +18,252 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { CHUNK_PREFIX_MAX = 10 }; /* eight hex digits, CR LF */
+enum {
+    PREFIX_MAX = 10, /* a chunk's: eight hex digits, CR LF; a frame's: 2 + 8 */
+    FINAL_TEXT = 0x81, /* RFC 6455 5.2: FIN and the opcode of text */
+    LENGTH_16 = 126,
+    LENGTH_64 = 127
+};
 
-static const bool is_chunked_format[] = {
-#define F(name, is_chunked, how) [FRAME_##name] = (is_chunked),
+enum shape {
+    SHAPE_BLOCK,
+    SHAPE_DATA,
+    SHAPE_ENVELOPE,
+    SHAPE_OBJECT,
+    SHAPE_ELEMENT,
+    SHAPE_RAW_DATA,
+    SHAPE_RAW_ENVELOPE,
+    SHAPE_RAW_OBJECT
+};
+
+static const struct format {
+    enum shape shape;
+    enum framing framing;
+} formats[] = {
+#define F(name, shape, framing, how)                                           \
+    [FRAME_##name] = {SHAPE_##shape, FRAMING_##framing},
     FRAME_FORMATS(F)
 #undef F
 };
 
-static void append_shape(struct buffer *out, enum frame_format format,
-                         const struct event_view *event)
+enum framing frame_framing(enum frame_format format)
 {
-    switch (format) {
-    case FRAME_SSE:
-    case FRAME_SSE_CHUNKED:
+    return formats[format].framing;
+}
+
+/* ---- shapes ----------------------------------------------------------------
+ */
+
+void frame_append_shape(struct buffer *out, enum frame_format format,
+                        const struct event_view *event)
+{
+    switch (formats[format].shape) {
+    case SHAPE_BLOCK:
         sse_append_event(out, event);
         return;
-    case FRAME_DATA:
-    case FRAME_DATA_CHUNKED:
+    case SHAPE_DATA:
         event_json_append_data(out, event);
         break;
-    case FRAME_ENVELOPE:
-    case FRAME_ENVELOPE_CHUNKED:
+    case SHAPE_ENVELOPE:
         event_json_append_envelope(out, event);
         break;
-    case FRAME_OBJECT:
-    case FRAME_OBJECT_CHUNKED:
+    case SHAPE_OBJECT:
         event_json_append(out, event);
         break;
-    case FRAME_LIST:
+    case SHAPE_ELEMENT:
         buffer_append_char(out, ',');
         event_json_append(out, event);
         return;
-    case FRAME_FORMAT_COUNT:
-        CHECK(false);
+    case SHAPE_RAW_ENVELOPE:
+        if (event->type.length > 0)
+            event_json_append_envelope(out, event);
+        else
+            buffer_append_text(out, event->data);
+        return;
+    case SHAPE_RAW_DATA:
+        buffer_append_text(out, event->data);
+        return;
+    case SHAPE_RAW_OBJECT:
+        event_json_append(out, event);
+        return;
     }
     buffer_append_char(out, '\n');
 }
 
-static void open_chunk(struct buffer *out)
-{
-    (void)buffer_reserve(out, CHUNK_PREFIX_MAX);
-    out->length += CHUNK_PREFIX_MAX;
-}
+/* ---- framings --------------------------------------------------------------
+ */
 
-static void close_chunk(struct buffer *out, size_t start)
+static size_t chunk_prefix(char prefix[PREFIX_MAX], size_t length)
 {
     static const char digit[] = "0123456789abcdef";
-    char prefix[CHUNK_PREFIX_MAX];
-    size_t at = sizeof prefix - 2;
-    size_t body = start + CHUNK_PREFIX_MAX;
-    size_t length = out->length - body;
-    size_t prefix_length;
+    unsigned digits = 1;
 
-    prefix[sizeof prefix - 2] = '\r';
-    prefix[sizeof prefix - 1] = '\n';
-    for (size_t rest = length; rest != 0 || at == sizeof prefix - 2;
-         rest >>= 4) {
-        CHECK(at > 0);
-        prefix[--at] = digit[rest & 15];
-    }
-    prefix_length = sizeof prefix - at;
-    memcpy(out->bytes + start, prefix + at, prefix_length);
+    for (size_t rest = length >> 4; rest != 0; rest >>= 4)
+        digits++;
+    CHECK(digits + 2 <= PREFIX_MAX);
+    for (unsigned i = digits; i > 0; i--, length >>= 4)
+        prefix[i - 1] = digit[length & 15];
+    prefix[digits] = '\r';
+    prefix[digits + 1] = '\n';
+    return digits + 2;
+}
+
+static size_t message_prefix(char prefix[PREFIX_MAX], size_t length)
+{
+    unsigned bytes = length < LENGTH_16 ? 0 : length <= UINT16_MAX ? 2 : 8;
+
+    prefix[0] = (char)FINAL_TEXT;
+    prefix[1] = (char)(bytes == 0   ? length
+                       : bytes == 2 ? LENGTH_16
+                                    : LENGTH_64);
+    for (unsigned i = bytes; i > 0; i--, length >>= 8)
+        prefix[1 + i] = (char)(length & 0xff);
+    return 2 + bytes;
+}
+
+/* What follows PREFIX_MAX bytes of room at `start` gets its prefix. */
+static void close_up(struct buffer *out, size_t start, enum framing framing)
+{
+    char prefix[PREFIX_MAX];
+    size_t body = start + PREFIX_MAX;
+    size_t length = out->length - body;
+    size_t prefix_length = framing == FRAMING_MESSAGE
+                               ? message_prefix(prefix, length)
+                               : chunk_prefix(prefix, length);
+
+    memcpy(out->bytes + start, prefix, prefix_length);
     memmove(out->bytes + start + prefix_length, out->bytes + body, length);
     out->length = start + prefix_length + length;
-    buffer_append(out, "\r\n", 2);
+    if (framing != FRAMING_MESSAGE)
+        buffer_append(out, "\r\n", 2);
 }
 
-void frame_append(struct buffer *out, enum frame_format format,
-                  const struct event_view *event)
+static size_t open_frame(struct buffer *out)
 {
     size_t start = out->length;
 
-    if (!is_chunked_format[format]) {
-        append_shape(out, format, event);
-        return;
-    }
-    open_chunk(out);
-    append_shape(out, format, event);
-    close_chunk(out, start);
+    (void)buffer_reserve(out, PREFIX_MAX);
+    out->length += PREFIX_MAX;
+    return start;
 }
 
-void frame_append_raw(struct buffer *out, enum frame_format format,
-                      struct text text)
+static struct gzip_sum compress_framed(struct buffer *out, struct text shape)
 {
-    size_t start = out->length;
+    size_t start = open_frame(out);
+    struct gzip_sum sum = gzip_append_segment(out, shape);
 
-    if (!is_chunked_format[format]) {
-        buffer_append_text(out, text);
-        return;
-    }
-    open_chunk(out);
-    buffer_append_text(out, text);
-    close_chunk(out, start);
+    close_up(out, start, FRAMING_GZIP);
+    return sum;
 }
 
 void frames_builder_init(struct frames_builder *builder)
 {
     memset(builder, 0, sizeof *builder);
     buffer_init(&builder->bytes);
+    buffer_init(&builder->shape);
 }
 
 void frames_builder_fini(struct frames_builder *builder)
 {
     buffer_fini(&builder->bytes);
+    buffer_fini(&builder->shape);
     free(builder->marks);
+    free(builder->sums);
     memset(builder, 0, sizeof *builder);
+}
+
+static void make_room(struct frames_builder *builder)
+{
+    if (builder->mark_count < builder->mark_capacity)
+        return;
+    builder->mark_capacity =
+        builder->mark_capacity == 0 ? 64 : builder->mark_capacity * 2;
+    builder->marks = must_realloc(builder->marks, builder->mark_capacity *
+                                                      sizeof *builder->marks);
+    builder->sums = must_realloc(builder->sums, builder->mark_capacity *
+                                                    sizeof *builder->sums);
+}
+
+static void append_event(struct frames_builder *builder,
+                         enum frame_format format,
+                         const struct event_view *event)
+{
+    enum framing framing = formats[format].framing;
+    struct buffer *out = &builder->bytes;
+    size_t start;
+
+    switch (framing) {
+    case FRAMING_PLAIN:
+        frame_append_shape(out, format, event);
+        return;
+    case FRAMING_CHUNK:
+    case FRAMING_MESSAGE:
+        start = open_frame(out);
+        frame_append_shape(out, format, event);
+        close_up(out, start, framing);
+        return;
+    case FRAMING_GZIP:
+        builder->shape.length = 0;
+        frame_append_shape(&builder->shape, format, event);
+        builder->sums[builder->mark_count] =
+            compress_framed(out, buffer_text(&builder->shape));
+        return;
+    }
 }
 
 void frames_builder_add(struct frames_builder *builder,
                         enum frame_format format,
                         const struct event_view *event)
 {
-    if (builder->mark_count == builder->mark_capacity) {
-        builder->mark_capacity =
-            builder->mark_capacity == 0 ? 64 : builder->mark_capacity * 2;
-        builder->marks = must_realloc(
-            builder->marks, builder->mark_capacity * sizeof *builder->marks);
-    }
-    frame_append(&builder->bytes, format, event);
+    make_room(builder);
+    append_event(builder, format, event);
+    builder->has_sums = formats[format].framing == FRAMING_GZIP;
     CHECK(builder->bytes.length <= UINT32_MAX);
     builder->marks[builder->mark_count++] =
         (struct frame_mark){event->id, (uint32_t)builder->bytes.length};
 }
 
-static struct frames *allocate(unsigned mark_count, size_t length)
+static struct frames *allocate(unsigned mark_count, unsigned sum_count,
+                               size_t length)
 {
     size_t marks_bytes = mark_count * sizeof(struct frame_mark);
-    struct frames *frames = must_malloc(sizeof *frames + marks_bytes + length);
+    size_t sums_bytes = sum_count * sizeof(struct gzip_sum);
+    struct frames *frames =
+        must_malloc(sizeof *frames + marks_bytes + sums_bytes + length);
 
     CHECK(length <= UINT32_MAX);
+    memset(frames, 0, sizeof *frames);
     frames->references = 1;
     frames->mark_count = mark_count;
     frames->length = (uint32_t)length;
-    frames->answer = NULL;
-    frames->bytes = (char *)frames + sizeof *frames + marks_bytes;
+    if (sum_count > 0)
+        frames->sums = (void *)&frames->marks[mark_count];
+    frames->bytes = (char *)frames + sizeof *frames + marks_bytes + sums_bytes;
     return frames;
 }
 
 /* The only writer of the bytes, before anybody else sees them. */
-static void fill(struct frames *frames, const char *bytes)
+static void fill(struct frames *frames, struct text text)
 {
-    size_t offset = sizeof *frames + frames->mark_count * sizeof *frames->marks;
+    size_t offset = (size_t)(frames->bytes - (char *)frames);
 
-    if (frames->length > 0)
-        memcpy((char *)frames + offset, bytes, frames->length);
+    if (text.length > 0)
+        memcpy((char *)frames + offset, text.bytes, text.length);
 }
 
 struct frames *frames_finish(struct frames_builder *builder)
 {
-    struct frames *frames =
-        allocate(builder->mark_count, builder->bytes.length);
+    struct frames *frames = allocate(
+        builder->mark_count, builder->has_sums ? builder->mark_count : 0,
+        builder->bytes.length);
 
     if (builder->mark_count > 0)
         memcpy(frames->marks, builder->marks,
                builder->mark_count * sizeof *builder->marks);
-    fill(frames, builder->bytes.bytes);
+    if (frames->sums != NULL)
+        memcpy(frames->sums, builder->sums,
+               builder->mark_count * sizeof *builder->sums);
+    fill(frames, buffer_text(&builder->bytes));
     builder->mark_count = 0;
     builder->bytes.length = 0;
     return frames;
@@ -179,9 +271,35 @@ struct frames *frames_finish(struct frames_builder *builder)
 
 struct frames *frames_from_text(struct text text)
 {
-    struct frames *frames = allocate(0, text.length);
+    struct frames *frames = allocate(0, 0, text.length);
 
-    fill(frames, text.bytes);
+    fill(frames, text);
+    return frames;
+}
+
+struct frames *frames_from_shape(enum frame_format format, struct text shape)
+{
+    enum framing framing = formats[format].framing;
+    struct buffer out;
+    struct gzip_sum sum = {0, 0};
+    struct frames *frames;
+
+    if (framing == FRAMING_PLAIN)
+        return frames_from_text(shape);
+    buffer_init(&out);
+    if (framing == FRAMING_GZIP) {
+        sum = compress_framed(&out, shape);
+    } else {
+        size_t start = open_frame(&out);
+
+        buffer_append_text(&out, shape);
+        close_up(&out, start, framing);
+    }
+    frames = allocate(0, framing == FRAMING_GZIP, out.length);
+    if (frames->sums != NULL)
+        frames->sums[0] = sum;
+    fill(frames, buffer_text(&out));
+    buffer_fini(&out);
     return frames;
 }
 
@@ -201,11 +319,13 @@ void frames_unref(struct frames **frames)
     CHECK(mine->references > 0);
     if (--mine->references > 0)
         return;
-    frames_unref(&mine->answer);
+    frames_unref(&mine->answers[0]);
+    frames_unref(&mine->answers[1]);
     free(mine);
 }
 
-uint32_t frames_offset_after(const struct frames *frames, uint64_t id)
+/* How many marks lie at or before this id. */
+static unsigned marks_upto(const struct frames *frames, uint64_t id)
 {
     unsigned low = 0, high = frames->mark_count;
 
@@ -217,5 +337,23 @@ uint32_t frames_offset_after(const struct frames *frames, uint64_t id)
         else
             high = middle;
     }
-    return low == 0 ? 0 : frames->marks[low - 1].end;
+    return low;
+}
+
+uint32_t frames_offset_after(const struct frames *frames, uint64_t id)
+{
+    unsigned upto = marks_upto(frames, id);
+
+    return upto == 0 ? 0 : frames->marks[upto - 1].end;
+}
+
+void frames_sum(const struct frames *frames, uint32_t from, uint32_t to,
+                struct gzip_sum *sum)
+{
+    CHECK(frames->sums != NULL);
+    if (frames->mark_count == 0)
+        gzip_sum_add(sum, frames->sums[0]);
+    for (unsigned i = 0; i < frames->mark_count; i++)
+        if (frames->marks[i].end > from && frames->marks[i].end <= to)
+            gzip_sum_add(sum, frames->sums[i]);
 }

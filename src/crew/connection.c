@@ -232,6 +232,7 @@ void connection_adopt(struct crew *crew, struct connection *connection)
         return;
     }
     connection->calls->arrived(connection);
+    lobby_hand_on(connection);
     connection_poll(connection);
 }
 
@@ -350,6 +351,8 @@ void connection_begin(struct connection *connection,
 {
     CHECK(state == CONNECTION_STREAMING || state == CONNECTION_WAITING);
     connection_become(connection, state);
+    if (connection->calls->received != NULL)
+        connection->has_body_left = true; /* it talks: linger at the end */
     deadline_clear(&connection->deadline);
 }
 

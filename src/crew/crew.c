@@ -486,6 +486,7 @@ static void crew_main(void *arg)
     crew->lender = handoff_lender_create(crew->handoff);
     (void)uv_run(&crew->loop, UV_RUN_DEFAULT);
     handoff_lender_destroy(&crew->lender);
+    gzip_thread_end();
 }
 
 void crew_start(struct crew *crew, struct crew **peers, struct handoff *handoff)

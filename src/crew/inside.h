@@ -144,6 +144,7 @@ void connection_poll(struct connection *connection);
 /* lobby.c: reading */
 void lobby_readable(struct connection *connection);
 void lobby_resume(struct connection *connection);
+void lobby_hand_on(struct connection *connection);
 void lobby_enter(struct connection *connection);
 void lobby_timeout(struct connection *connection);
 

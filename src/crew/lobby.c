@@ -142,6 +142,24 @@ static bool read_head(struct connection *connection)
 /* ---- bytes ------------------------------------------------------------------
  */
 
+static bool is_listening(const struct connection *connection)
+{
+    return connection->state == CONNECTION_STREAMING &&
+           connection->calls->received != NULL;
+}
+
+/* What came behind the head of a request that became a stream. */
+void lobby_hand_on(struct connection *connection)
+{
+    struct buffer early = connection->input;
+
+    if (early.length == 0 || !is_listening(connection))
+        return;
+    buffer_init(&connection->input);
+    connection->calls->received(connection, buffer_text(&early));
+    buffer_fini(&early);
+}
+
 /* Lets the connection take from crew->unread what is its turn. */
 static void feed(struct connection *connection)
 {
@@ -172,6 +190,7 @@ static void feed_input(struct connection *connection)
                    connection->input.length - crew->unread.length);
     if (connection->input.length == 0)
         buffer_fini(&connection->input);
+    lobby_hand_on(connection);
     connection_poll(connection);
 }
 
@@ -187,6 +206,7 @@ static void feed_received(struct connection *connection, size_t received)
     crew->unread = (struct text){crew->received, received};
     feed(connection);
     buffer_append_text(&connection->input, crew->unread);
+    lobby_hand_on(connection);
     connection_poll(connection);
 }
 
@@ -212,6 +232,9 @@ void lobby_readable(struct connection *connection)
         return;
     if (st != ST_OK)
         on_end(connection);
+    else if (is_listening(connection))
+        connection->calls->received(connection,
+                                    (struct text){crew->received, received});
     else if (connection->state != CONNECTION_STREAMING &&
              connection->state != CONNECTION_CLOSING)
         feed_received(connection, received);

@@ -339,11 +339,27 @@ static enum status read_keepalive(struct reading *reading)
     return ST_OK;
 }
 
+/* Off for all if it is off for one of them: there is one stream. */
+static enum status read_coding(struct reading *reading)
+{
+    struct order *order = reading->order;
+
+    order->is_gzip =
+        reading->config->gzip && request_takes_coding(reading->request, "gzip");
+    for (unsigned i = 0; order->is_gzip && i < order->selector_count; i++) {
+        const struct channel_config *channel =
+            config_channel(reading->config, order->selectors[i]);
+
+        order->is_gzip = channel == NULL || strcmp(channel->gzip, "off") != 0;
+    }
+    return ST_OK;
+}
+
 static enum status read_all(struct reading *reading)
 {
     enum status (*const steps[])(struct reading *) = {
-        read_selectors, read_position,   read_flavor,   read_shape,
-        read_wait,      read_gap_choice, read_keepalive};
+        read_selectors, read_position,   read_flavor,    read_shape,
+        read_wait,      read_gap_choice, read_keepalive, read_coding};
 
     for (unsigned i = 0; i < sizeof steps / sizeof *steps; i++) {
         enum status st = steps[i](reading);
@@ -398,23 +414,40 @@ void order_destroy(struct order **order)
     *order = NULL;
 }
 
+/* HTTP/1.0 has no chunks, and an answer is framed as a whole. */
 enum frame_format order_format(const struct order *order, bool is_http_10)
 {
-    static const enum frame_format lines[] = {
-        [SHAPE_DATA] = FRAME_DATA,
-        [SHAPE_ENVELOPE] = FRAME_ENVELOPE,
-        [SHAPE_OBJECT] = FRAME_OBJECT,
+    static const enum frame_format sse[] = {
+        [FRAMING_PLAIN] = FRAME_SSE,
+        [FRAMING_CHUNK] = FRAME_SSE_CHUNKED,
+        [FRAMING_GZIP] = FRAME_SSE_GZIP,
     };
-    static const enum frame_format lines_chunked[] = {
-        [SHAPE_DATA] = FRAME_DATA_CHUNKED,
-        [SHAPE_ENVELOPE] = FRAME_ENVELOPE_CHUNKED,
-        [SHAPE_OBJECT] = FRAME_OBJECT_CHUNKED,
+    static const enum frame_format lines[][3] = {
+        [SHAPE_DATA] = {FRAME_DATA, FRAME_DATA_CHUNKED, FRAME_DATA_GZIP},
+        [SHAPE_ENVELOPE] = {FRAME_ENVELOPE, FRAME_ENVELOPE_CHUNKED,
+                            FRAME_ENVELOPE_GZIP},
+        [SHAPE_OBJECT] = {FRAME_OBJECT, FRAME_OBJECT_CHUNKED,
+                          FRAME_OBJECT_GZIP},
     };
+    static const enum frame_format messages[] = {
+        [SHAPE_DATA] = FRAME_DATA_MESSAGE,
+        [SHAPE_ENVELOPE] = FRAME_ENVELOPE_MESSAGE,
+        [SHAPE_OBJECT] = FRAME_OBJECT_MESSAGE,
+    };
+    enum framing framing = is_http_10 || order->is_one_answer ? FRAMING_PLAIN
+                           : order->is_gzip                   ? FRAMING_GZIP
+                                                              : FRAMING_CHUNK;
 
-    if (order->flavor == FLAVOR_LONG_POLL || order->flavor == FLAVOR_SHORT_POLL)
+    switch (order->flavor) {
+    case FLAVOR_LONG_POLL:
+    case FLAVOR_SHORT_POLL:
         return FRAME_LIST;
-    if (order->flavor == FLAVOR_LINES)
-        return is_http_10 || order->is_one_answer ? lines[order->shape]
-                                                  : lines_chunked[order->shape];
-    return is_http_10 ? FRAME_SSE : FRAME_SSE_CHUNKED;
+    case FLAVOR_LINES:
+        return lines[order->shape][framing];
+    case FLAVOR_WEBSOCKET:
+        return messages[order->shape];
+    case FLAVOR_EVENTSOURCE:
+        break;
+    }
+    return sse[framing];
 }

@@ -50,6 +50,7 @@ struct order {
     bool rejects_gaps;
     bool has_message_keepalive;
     bool has_padding;
+    bool is_gzip; /* the client takes it, and no channel's section forbids it */
 };
 
 /* `form`: the body of a POST, else empty. `*why_out`: what is wrong. */

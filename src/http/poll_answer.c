@@ -1,7 +1,8 @@
 /* poll_answer.c -- one request, one answer: long-poll, short-poll, lines.
  *
  * A thousand long-polls that wait for one event get the same bytes: the answer
- * to a whole run is built once and hangs on the run's frames.
+ * to a whole run is built once, plain and compressed, and hangs on the run's
+ * frames. Small answers are not worth compressing.
  */
 #include "stream.h"
 
@@ -9,13 +10,16 @@
 
 #include <stdlib.h>
 
+enum { COMPRESS_FROM_BYTES = 256 };
+
 static bool is_list(const struct stream *stream)
 {
     return stream->subscriber.format == FRAME_LIST;
 }
 
 static void append_headers(const struct stream *stream, uint64_t last_id,
-                           size_t length, struct buffer *out)
+                           size_t length, bool is_compressed,
+                           struct buffer *out)
 {
     const struct config *config =
         crew_config(connection_crew(stream->connection));
@@ -28,6 +32,8 @@ static void append_headers(const struct stream *stream, uint64_t last_id,
             out, stream->is_ndjson ? "application/x-ndjson; charset=utf-8\r\n"
                                    : "text/plain; charset=utf-8\r\n");
     buffer_append_string(out, stream_headers);
+    if (is_compressed)
+        buffer_append_string(out, stream_gzip_header);
     buffer_append_string(out, "x-ps-reconnect-in: ");
     buffer_append_u64(out,
                       stream->is_busy ? (uint64_t)config->longpoll_busy_s : 0);
@@ -42,29 +48,44 @@ static void append_headers(const struct stream *stream, uint64_t last_id,
 }
 
 /* `events`: as frames have them, a comma before each if they are a list. */
+static void append_body(const struct stream *stream, struct text events,
+                        struct buffer *body)
+{
+    if (!is_list(stream)) {
+        buffer_append_text(body, events);
+        return;
+    }
+    buffer_append_char(body, '[');
+    if (events.length > 0)
+        buffer_append(body, events.bytes + 1, events.length - 1);
+    buffer_append_char(body, ']');
+}
+
 static struct frames *make_answer(struct stream *stream, struct text events,
                                   uint64_t last_id)
 {
-    struct buffer headers;
+    bool is_compressed =
+        stream->is_gzip && events.length >= COMPRESS_FROM_BYTES;
+    struct buffer headers, body, compressed;
     struct buffer *out = crew_scratch(connection_crew(stream->connection));
     struct frames *frames;
 
-    if (is_list(stream) && events.length > 0) {
-        events.bytes++;
-        events.length--;
-    }
     buffer_init(&headers);
-    append_headers(stream, last_id, events.length + (is_list(stream) ? 2 : 0),
-                   &headers);
+    buffer_init(&body);
+    buffer_init(&compressed);
+    append_body(stream, events, &body);
+    if (is_compressed)
+        gzip_append_all(&compressed, buffer_text(&body));
+    append_headers(stream, last_id,
+                   is_compressed ? compressed.length : body.length,
+                   is_compressed, &headers);
     connection_append_head(stream->connection, out, 200,
                            !connection_keeps_alive(stream->connection),
                            buffer_text(&headers));
-    if (is_list(stream))
-        buffer_append_char(out, '[');
-    buffer_append_text(out, events);
-    if (is_list(stream))
-        buffer_append_char(out, ']');
+    buffer_append_text(out, buffer_text(is_compressed ? &compressed : &body));
     frames = frames_from_text(buffer_text(out));
+    buffer_fini(&compressed);
+    buffer_fini(&body);
     buffer_fini(&headers);
     return frames;
 }
@@ -83,6 +104,7 @@ void poll_answer_run(struct stream *stream, struct frames *frames,
 {
     struct connection *connection = stream->connection;
     struct text events = {frames->bytes + from, to - from};
+    struct frames **shared = &frames->answers[stream->is_gzip];
     struct frames *answer;
 
     if (!is_shareable(stream, frames, from, to)) {
@@ -91,9 +113,9 @@ void poll_answer_run(struct stream *stream, struct frames *frames,
         frames_unref(&answer);
         return;
     }
-    if (frames->answer == NULL)
-        frames->answer = make_answer(stream, events, last_id);
-    connection_answer_frames(connection, frames->answer);
+    if (*shared == NULL)
+        *shared = make_answer(stream, events, last_id);
+    connection_answer_frames(connection, *shared);
 }
 
 void poll_answer(struct stream *stream)

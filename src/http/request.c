@@ -63,24 +63,41 @@ static struct text trimmed(struct text text)
     return text;
 }
 
+/* Takes the next item off a comma-separated list: its word and parameters. */
+static bool next_item(struct text *list, struct text *word_out,
+                      struct text *parameters_out)
+{
+    const char *comma, *semicolon;
+    struct text item = *list;
+
+    if (list->length == 0)
+        return false;
+    comma = memchr(list->bytes, ',', list->length);
+    if (comma != NULL)
+        item.length = (size_t)(comma - item.bytes);
+    *list = comma == NULL
+                ? (struct text){NULL, 0}
+                : (struct text){comma + 1, list->length - item.length - 1};
+    *parameters_out = (struct text){NULL, 0};
+    semicolon = memchr(item.bytes, ';', item.length);
+    if (semicolon != NULL) {
+        size_t length = (size_t)(semicolon - item.bytes);
+
+        *parameters_out =
+            (struct text){semicolon + 1, item.length - length - 1};
+        item.length = length;
+    }
+    *word_out = trimmed(item);
+    return true;
+}
+
 static bool contains_word(struct text list, const char *word)
 {
-    while (list.length > 0) {
-        const char *comma = memchr(list.bytes, ',', list.length);
-        struct text item = list, rest = {NULL, 0};
-        const char *parameters;
+    struct text item, parameters;
 
-        if (comma != NULL) {
-            item.length = (size_t)(comma - list.bytes);
-            rest = (struct text){comma + 1, list.length - item.length - 1};
-        }
-        parameters = memchr(item.bytes, ';', item.length);
-        if (parameters != NULL)
-            item.length = (size_t)(parameters - item.bytes);
-        if (text_is_word(trimmed(item), word))
+    while (next_item(&list, &item, &parameters))
+        if (text_is_word(item, word))
             return true;
-        list = rest;
-    }
     return false;
 }
 
@@ -91,6 +108,32 @@ bool request_accepts(const struct handoff_request *request, const char *header,
         if (strcasecmp(request->headers[i].name, header) == 0 &&
             contains_word(text_of(request->headers[i].value), word))
             return true;
+    return false;
+}
+
+/* "q=0", "q=0.0", "q=0.00", "q=0.000" */
+static bool is_zero_weight(struct text parameters)
+{
+    struct text weight = trimmed(parameters);
+
+    if (weight.length < 3 || (weight.bytes[0] | 0x20) != 'q' ||
+        weight.bytes[1] != '=')
+        return false;
+    for (size_t i = 2; i < weight.length; i++)
+        if (weight.bytes[i] != '0' && weight.bytes[i] != '.')
+            return false;
+    return true;
+}
+
+bool request_takes_coding(const struct handoff_request *request,
+                          const char *coding)
+{
+    struct text list = request_header(request, "Accept-Encoding");
+    struct text item, parameters;
+
+    while (next_item(&list, &item, &parameters))
+        if (text_is_word(item, coding))
+            return !is_zero_weight(parameters);
     return false;
 }
 

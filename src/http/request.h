@@ -32,6 +32,11 @@ struct text arena_copy(struct arena *arena, struct text text);
 struct text request_header(const struct handoff_request *request,
                            const char *name);
 
+/* Does Accept-Encoding name the coding, other than with a weight of zero
+ * (RFC 9110 12.5.3)? `*` is not enough: who wants it says so. */
+bool request_takes_coding(const struct handoff_request *request,
+                          const char *coding);
+
 /* Does a comma-separated header contain the word (any case, up to `;`)? */
 bool request_accepts(const struct handoff_request *request, const char *header,
                      const char *word);

@@ -30,6 +30,7 @@ struct stream {
     struct wait_key *key;
     struct gathering *gathering; /* one answer: not NULL */
     struct journal_trail trail;
+    struct gzip_sum sum; /* of a compressed stream, so far */
     int32_t wait_ms;
     uint8_t flavor;
     bool is_ndjson : 1;
@@ -37,14 +38,50 @@ struct stream {
     bool is_busy : 1;   /* its wait key is held by another */
     bool has_message_keepalive : 1;
     bool has_told_gap : 1;
+    bool is_gzip : 1; /* the client takes Content-Encoding: gzip */
 };
 
 /* Takes the order; answers or subscribes, perhaps on another thread. */
 void stream_open(struct connection *connection, struct order **order);
 
-/* stream_bytes.c: what is sent besides events. Appended to `out`. */
-void stream_append_head(struct stream *stream, const struct order *order,
-                        const struct resume *resume, struct buffer *out);
+/* ---- between the files of this room ---------------------------------------- */
+
+/* stream.c */
+extern const struct subscriber_calls stream_subscriber_calls;
+struct stream *stream_of(struct connection *connection);
+void stream_count(struct stream *stream, enum metric metric, int64_t by);
+void stream_push(struct stream *stream, struct frames *frames, uint32_t from,
+                 uint32_t to);
+/* What is no event, in the framing of the stream's format. */
+void stream_say(struct stream *stream, struct text shape);
+/* Bytes as they are: heads, ends. */
+void stream_push_raw(struct stream *stream, struct text bytes);
+void stream_arm_keepalive(struct stream *stream);
+/* Something was sent: the silence begins anew. */
+void stream_touch_keepalive(struct stream *stream);
+void stream_finish(struct stream *stream, bool says_retry);
+void stream_leave(struct stream *stream);
+void stream_go_live(struct stream *stream);
+/* The one answer is on its way: no further offer may come. */
+void stream_answer_now(struct stream *stream);
+
+static inline enum frame_format stream_format(const struct stream *stream)
+{
+    return (enum frame_format)stream->subscriber.format;
+}
+
+/* stream_begin.c */
+void stream_arrived(struct connection *connection);
+void stream_begin(struct stream *stream);
+
+/* stream_replay.c */
+void stream_replay(struct connection *connection);
+void stream_log_failure(enum status st);
+
+/* stream_bytes.c: the head; then shapes of what is sent besides events, which
+ * stream_say frames; the end. Appended to `out`. */
+void stream_append_head(struct stream *stream, const struct resume *resume,
+                        struct buffer *out);
 void stream_append_opening(struct stream *stream, const struct order *order,
                            struct buffer *out);
 void stream_append_gap(const struct stream *stream, struct text requested,
@@ -55,6 +92,7 @@ void stream_append_retry(const struct stream *stream, unsigned retry_ms,
 void stream_append_end(const struct stream *stream, struct buffer *out);
 unsigned stream_jittered_retry_ms(struct crew *crew);
 extern const char stream_headers[]; /* always sent: protocol.md 2 */
+extern const char stream_gzip_header[];
 
 /* poll_answer.c: the one answer of long-poll, short-poll and lines. */
 void poll_answer(struct stream *stream); /* what was gathered, or nothing */

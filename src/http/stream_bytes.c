@@ -1,7 +1,7 @@
 /* stream_bytes.c -- heads, retry, gaps, keep-alives, ends.
  *
- * Everything here is appended in the framing of the stream's format: as it is
- * for HTTP/1.0 and for one answer, as a chunk else.
+ * What is said in a stream is a shape, as an event's is; stream_say puts the
+ * framing of its format around it.
  */
 #include "stream.h"
 
@@ -16,12 +16,10 @@ const char stream_headers[] =
     "Cache-Control: no-cache, no-store, must-revalidate, no-transform\r\n"
     "Expires: Thu, 01 Jan 1970 00:00:00 GMT\r\n"
     "X-Accel-Buffering: no\r\n"
-    "X-Content-Type-Options: nosniff\r\n";
+    "X-Content-Type-Options: nosniff\r\n"
+    "Vary: Accept-Encoding\r\n";
 
-static enum frame_format format_of(const struct stream *stream)
-{
-    return (enum frame_format)stream->subscriber.format;
-}
+const char stream_gzip_header[] = "Content-Encoding: gzip\r\n";
 
 static bool is_sse(const struct stream *stream)
 {
@@ -38,26 +36,49 @@ static const char *content_type(const struct stream *stream)
                              : "text/plain; charset=utf-8";
 }
 
-void stream_append_head(struct stream *stream, const struct order *order,
-                        const struct resume *resume, struct buffer *out)
+static void append_chunk(struct buffer *out, struct text text)
+{
+    buffer_append_hex(out, text.length);
+    buffer_append_string(out, "\r\n");
+    buffer_append_text(out, text);
+    buffer_append_string(out, "\r\n");
+}
+
+/* The client reads on behind it, as behind a head. */
+static void append_gzip_start(struct buffer *out)
+{
+    struct buffer header;
+
+    buffer_init(&header);
+    gzip_append_header(&header);
+    append_chunk(out, buffer_text(&header));
+    buffer_fini(&header);
+}
+
+void stream_append_head(struct stream *stream, const struct resume *resume,
+                        struct buffer *out)
 {
     bool is_http_10 = connection_is_http_10(stream->connection);
     bool is_last = connection_is_head(stream->connection)
                        ? !connection_keeps_alive(stream->connection)
                        : is_http_10; /* only the end shows where it ends */
+    bool is_gzip = frame_framing(stream_format(stream)) == FRAMING_GZIP;
     struct buffer headers;
 
-    (void)order;
     buffer_init(&headers);
     buffer_printf(&headers, "Content-Type: %s\r\n%s", content_type(stream),
                   stream_headers);
     if (!is_http_10)
         buffer_append_string(&headers, "Transfer-Encoding: chunked\r\n");
+    if (is_gzip)
+        buffer_append_string(&headers, stream_gzip_header);
     buffer_append_string(&headers, "Last-Event-ID: ");
     buffer_append_u64(&headers, resume->after);
     buffer_append_string(&headers, "\r\n");
     connection_append_head(stream->connection, out, 200, is_last,
                            buffer_text(&headers));
+    if (is_gzip && !connection_is_head(stream->connection))
+        append_gzip_start(out);
     buffer_fini(&headers);
 }
 
@@ -74,15 +95,10 @@ unsigned stream_jittered_retry_ms(struct crew *crew)
 void stream_append_retry(const struct stream *stream, unsigned retry_ms,
                          struct buffer *out)
 {
-    struct buffer line;
-
     if (!is_sse(stream))
         return;
-    buffer_init(&line);
-    sse_append_retry(&line, retry_ms);
-    buffer_append_char(&line, '\n'); /* a block of its own: protocol.md 3 */
-    frame_append_raw(out, format_of(stream), buffer_text(&line));
-    buffer_fini(&line);
+    sse_append_retry(out, retry_ms);
+    buffer_append_char(out, '\n'); /* a block of its own: protocol.md 3 */
 }
 
 /* Old clients and proxies show nothing before they have seen this much. */
@@ -94,8 +110,7 @@ static void append_padding(const struct stream *stream, struct buffer *out)
     if (is_sse(stream))
         padding[0] = ':';
     padding[sizeof padding - 1] = '\n';
-    frame_append_raw(out, format_of(stream),
-                     (struct text){padding, sizeof padding});
+    buffer_append(out, padding, sizeof padding);
 }
 
 void stream_append_opening(struct stream *stream, const struct order *order,
@@ -131,31 +146,40 @@ void stream_append_gap(const struct stream *stream, struct text requested,
     buffer_append_string(&data, gap_reason_text(resume->gap));
     buffer_append_string(&data, "\"}");
     gap.data = buffer_text(&data);
-    frame_append(out, format_of(stream), &gap);
+    frame_append_shape(out, stream_format(stream), &gap);
     buffer_fini(&data);
 }
 
 void stream_append_keepalive(const struct stream *stream, struct buffer *out)
 {
-    struct buffer line;
-
-    buffer_init(&line);
     if (!stream->has_message_keepalive) {
-        buffer_append_string(&line, is_sse(stream) ? ":\n" : "\n");
-    } else {
-        if (is_sse(stream))
-            buffer_append_string(&line, "data: ");
-        buffer_append_string(&line,
-                             "{\"action\":\"keep-alive\",\"timestamp\":\"");
-        time_append_plain(&line, clock_wall_ms(&system_clock));
-        buffer_append_string(&line, is_sse(stream) ? "\"}\n\n" : "\"}\n");
+        buffer_append_string(out, is_sse(stream) ? ":\n" : "\n");
+        return;
     }
-    frame_append_raw(out, format_of(stream), buffer_text(&line));
-    buffer_fini(&line);
+    if (is_sse(stream))
+        buffer_append_string(out, "data: ");
+    buffer_append_string(out, "{\"action\":\"keep-alive\",\"timestamp\":\"");
+    time_append_plain(out, clock_wall_ms(&system_clock));
+    buffer_append_string(out, is_sse(stream) ? "\"}\n\n" : "\"}\n");
+}
+
+/* Without the trailer a decompressor would say that something is missing. */
+static void append_gzip_end(const struct stream *stream, struct buffer *out)
+{
+    struct buffer trailer;
+
+    buffer_init(&trailer);
+    gzip_append_trailer(&trailer, stream->sum);
+    append_chunk(out, buffer_text(&trailer));
+    buffer_fini(&trailer);
 }
 
 void stream_append_end(const struct stream *stream, struct buffer *out)
 {
-    if (!connection_is_http_10(stream->connection))
+    enum framing framing = frame_framing(stream_format(stream));
+
+    if (framing == FRAMING_GZIP)
+        append_gzip_end(stream, out);
+    if (framing == FRAMING_GZIP || framing == FRAMING_CHUNK)
         buffer_append_string(out, "0\r\n\r\n");
 }

@@ -385,27 +385,67 @@ static void random_traffic_matches_the_filter(void **state)
     free(fake);
 }
 
+static struct frames *encode(enum frame_format format,
+                             const struct event_view *event)
+{
+    struct frames_builder builder;
+    struct frames *frames;
+
+    frames_builder_init(&builder);
+    frames_builder_add(&builder, format, event);
+    frames = frames_finish(&builder);
+    frames_builder_fini(&builder);
+    return frames;
+}
+
 static void chunks_say_their_length(void **state)
 {
     struct event_view event = {.id = 5,
                                .channel = text_of("c"),
                                .type = text_of(""),
                                .data = text_of("hello")};
-    struct buffer plain, chunked;
+    struct frames *plain = encode(FRAME_SSE, &event);
+    struct frames *chunked = encode(FRAME_SSE_CHUNKED, &event);
     char head[32];
 
     (void)state;
-    buffer_init(&plain);
-    buffer_init(&chunked);
-    frame_append(&plain, FRAME_SSE, &event);
-    frame_append(&chunked, FRAME_SSE_CHUNKED, &event);
-    (void)snprintf(head, sizeof head, "%zx\r\n", plain.length);
-    assert_memory_equal(chunked.bytes, head, strlen(head));
-    assert_memory_equal(chunked.bytes + strlen(head), plain.bytes,
-                        plain.length);
-    assert_int_equal(chunked.length, strlen(head) + plain.length + 2);
-    buffer_fini(&plain);
-    buffer_fini(&chunked);
+    (void)snprintf(head, sizeof head, "%x\r\n", plain->length);
+    assert_memory_equal(chunked->bytes, head, strlen(head));
+    assert_memory_equal(chunked->bytes + strlen(head), plain->bytes,
+                        plain->length);
+    assert_int_equal(chunked->length, strlen(head) + plain->length + 2);
+    frames_unref(&plain);
+    frames_unref(&chunked);
+}
+
+static void messages_say_their_length_in_the_shortest_way(void **state)
+{
+    static const struct {
+        size_t data;
+        unsigned char head[10];
+        size_t head_bytes;
+    } rows[] = {
+        {0, {0x81, 0}, 2},
+        {125, {0x81, 125}, 2},
+        {126, {0x81, 126, 0, 126}, 4},
+        {65535, {0x81, 126, 0xff, 0xff}, 4},
+        {65536, {0x81, 127, 0, 0, 0, 0, 0, 1, 0, 0}, 10},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        char *data = must_calloc(1, rows[i].data + 1);
+        struct event_view event = {.id = 5, .channel = text_of("c")};
+        struct frames *frames;
+
+        memset(data, 'x', rows[i].data);
+        event.data = (struct text){data, rows[i].data};
+        frames = encode(FRAME_DATA_MESSAGE, &event);
+        assert_int_equal(frames->length, rows[i].head_bytes + rows[i].data);
+        assert_memory_equal(frames->bytes, rows[i].head, rows[i].head_bytes);
+        frames_unref(&frames);
+        free(data);
+    }
 }
 
 #define CLAIM(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
@@ -426,6 +466,7 @@ int main(void)
         CLAIM(a_channel_knows_how_many_listen),
         CLAIM(random_traffic_matches_the_filter),
         CLAIM(chunks_say_their_length),
+        CLAIM(messages_say_their_length_in_the_shortest_way),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,168 @@
+/* stream_begin.c -- from a subscribe request to a subscriber that replays.
+ *
+ * It goes to the home of its first channel; a hot channel's home sends it on.
+ * There it joins, and only then resolves its position: what retention takes in
+ * between is noticed. Then the head and the opening are sent and the journal is
+ * read.
+ */
+#include "stream.h"
+
+#include <tidings/check.h>
+#include <tidings/replay.h>
+
+#include <stdlib.h>
+
+static void set_own_positions(struct stream *stream)
+{
+    struct crew *crew = connection_crew(stream->connection);
+    const struct order *order = stream->order;
+
+    for (unsigned i = 0; i < order->selector_count; i++) {
+        struct position position = {.kind = POSITION_LATEST}, one;
+        struct text channel;
+        struct resume resume = {0};
+        size_t cursor = 0;
+
+        while (position_next_channel(order->position.json, &cursor, &channel,
+                                     &one))
+            if (text_equals(channel, order->selectors[i]))
+                position = one;
+        if (resume_find_channel(crew, order->selectors[i], &position,
+                                &resume) == ST_OK)
+            stream->subscriber.memberships[i].after = resume.after;
+    }
+}
+
+static void join(struct stream *stream)
+{
+    struct crew *crew = connection_crew(stream->connection);
+    const struct order *order = stream->order;
+
+    subscriber_init(
+        &stream->subscriber, &stream_subscriber_calls,
+        order_format(order, connection_is_http_10(stream->connection)), 0);
+    crew_expect_batches(crew);
+    directory_join(crew_directory(crew), &stream->subscriber, order->selectors,
+                   order->selector_count);
+    replay_note_trimmed(crew, &stream->subscriber);
+    stream_count(stream, METRIC_subscribers, 1);
+    stream_count(stream, METRIC_subscribers_replaying, 1);
+}
+
+static void begin_poll(struct stream *stream, const struct resume *resume)
+{
+    stream->gathering = must_calloc(1, sizeof *stream->gathering);
+    buffer_init(&stream->gathering->body);
+    if (resume->gap != GAP_NONE)
+        stream_append_gap(stream, stream->order->position_text, resume,
+                          &stream->gathering->body);
+    connection_begin(stream->connection, CONNECTION_WAITING);
+}
+
+static void begin_stream(struct stream *stream, const struct resume *resume)
+{
+    struct buffer out;
+
+    buffer_init(&out);
+    stream_append_head(stream, resume, &out);
+    connection_begin(stream->connection, CONNECTION_STREAMING);
+    stream_push_raw(stream, buffer_text(&out));
+    out.length = 0;
+    stream_append_opening(stream, stream->order, &out);
+    if (resume->gap != GAP_NONE)
+        stream_append_gap(stream, stream->order->position_text, resume, &out);
+    stream_say(stream, buffer_text(&out));
+    buffer_fini(&out);
+    stream_arm_keepalive(stream);
+}
+
+/* HEAD: what a GET would be told, without the stream. */
+static void answer_head(struct stream *stream, const struct resume *resume)
+{
+    struct connection *connection = stream->connection;
+    struct buffer out;
+    struct frames *frames;
+
+    buffer_init(&out);
+    stream_append_head(stream, resume, &out);
+    frames = frames_from_text(buffer_text(&out));
+    connection_answer_frames(connection, frames);
+    frames_unref(&frames);
+    buffer_fini(&out);
+}
+
+static bool is_refused(struct stream *stream, const struct resume *resume)
+{
+    if (resume->gap == GAP_NONE)
+        return false;
+    stream_count(stream, METRIC_gaps, 1);
+    if (!stream->order->rejects_gaps)
+        return false;
+    connection_refuse(stream->connection, 410, "gap",
+                      "part of what was missed is not kept any more",
+                      text_of("Cache-Control: no-store\r\n"));
+    return true;
+}
+
+/* Joined first, resolved then: what retention takes in between is noticed. */
+static bool resolve(struct stream *stream, struct resume *resume)
+{
+    struct connection *connection = stream->connection;
+    enum status st;
+
+    join(stream);
+    st = resume_find(connection_crew(connection), stream->order, resume);
+    if (st != ST_OK) {
+        stream_log_failure(st);
+        connection_refuse(connection, 500, "journal",
+                          "the journal could not be read", text_of(""));
+        return false;
+    }
+    stream->subscriber.cursor = resume->after;
+    if (stream->order->position.kind == POSITION_CHANNELS)
+        set_own_positions(stream);
+    return !is_refused(stream, resume);
+}
+
+void stream_begin(struct stream *stream)
+{
+    struct connection *connection = stream->connection;
+    struct order *order = stream->order;
+    struct resume resume = {0};
+
+    if (!resolve(stream, &resume))
+        return;
+    if (connection_is_head(connection)) {
+        answer_head(stream, &resume);
+        return;
+    }
+    if (order->wait_key.length > 0 && order->wait_ms > 0) {
+        stream->key =
+            wait_keys_hold(crew_http(connection_crew(connection)), order);
+        stream->is_busy = stream->key == NULL;
+    }
+    if (order->is_one_answer)
+        begin_poll(stream, &resume);
+    else
+        begin_stream(stream, &resume);
+    order_destroy(&stream->order);
+    stream_replay(connection);
+}
+
+/* The home of a hot channel sends further subscribers round the other threads.
+ * A wait key is known to the home alone, so its holders stay. */
+void stream_arrived(struct connection *connection)
+{
+    struct stream *stream = stream_of(connection);
+    struct crew *crew = connection_crew(connection);
+    const struct order *order = stream->order;
+
+    if (!stream->is_spread && order->wait_key.length == 0 &&
+        directory_local_count(crew_directory(crew), order->selectors[0]) >=
+            (unsigned)crew_config(crew)->spread_after) {
+        stream->is_spread = true;
+        connection_move(connection, crew_next(crew));
+        return;
+    }
+    stream_begin(stream);
+}
