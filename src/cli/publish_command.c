@@ -10,7 +10,7 @@
  * the journal twice.
  *
  * All that can be checked is checked here, before anything is sent: the
- * channel, the type, the key, and that the data is UTF-8.
+ * channel, the type, the key, the time, and that the data is UTF-8.
  */
 #include "publish_command.h"
 
@@ -32,10 +32,11 @@
 #define GROUP_MAX       500
 #define GROUP_MAX_BYTES ((size_t)256 << 10)
 #define NUMBER_BYTES    21 /* of a line, behind its key */
+#define TIME_MAX_MS     ((uint64_t)1 << 53)
 
 struct publish_command {
     const char *channel, *data; /* data NULL: standard input */
-    const char *type, *key, *url, *nats, *prefix;
+    const char *type, *key, *time, *url, *nats, *prefix;
     bool by_lines, no_reply;
 
     struct http_way *http; /* one of the two */
@@ -59,6 +60,7 @@ static bool has_control(const char *string)
 static int check_words(const struct publish_command *command)
 {
     const struct text type = text_of(command->type);
+    uint64_t time_ms;
 
     if (!channel_name_is_valid(text_of(command->channel)))
         return cli_fail(EXIT_USAGE,
@@ -75,6 +77,9 @@ static int check_words(const struct publish_command *command)
                         "--key: UTF-8 without controls, %d bytes "
                         "at most",
                         EVENT_KEY_MAX_BYTES - NUMBER_BYTES);
+    if (command->time[0] != '\0' &&
+        !option_number(command->time, 0, TIME_MAX_MS, &time_ms))
+        return cli_fail(EXIT_USAGE, "--time: unix milliseconds");
     if (!channel_name_is_valid(text_of(command->prefix)))
         return cli_fail(EXIT_USAGE, "--prefix: no part of a NATS subject");
     if (command->no_reply && command->nats == NULL)
@@ -110,7 +115,8 @@ static int send_events(struct publish_command *command,
 static int send_one(struct publish_command *command, struct text data)
 {
     const struct outgoing event = {text_of(command->type), data,
-                                   text_of(command->key)};
+                                   text_of(command->key),
+                                   text_of(command->time)};
 
     return send_events(command, &event, 1);
 }
@@ -174,6 +180,7 @@ static void add_line(const struct publish_command *command, struct group *group,
         line.length--;
     event->type = text_of(command->type);
     event->data = line;
+    event->time = text_of(command->time);
     event->key = text_of("");
     if (command->key[0] != '\0') {
         snprintf(key, EVENT_KEY_MAX_BYTES, "%s-%llu", command->key,
@@ -284,12 +291,17 @@ static int run(struct publish_command *command)
 
 int cli_publish(int argc, char **argv)
 {
-    struct publish_command command = {
-        .type = "", .key = "", .url = DEFAULT_URL, .prefix = "events"};
+    struct publish_command command = {.type = "",
+                                      .key = "",
+                                      .time = "",
+                                      .url = DEFAULT_URL,
+                                      .prefix = "events"};
     const struct option rows[] = {
         {"type", "TYPE", &command.type, NULL, "the event's type"},
         {"key", "KEY", &command.key, NULL,
          "the same key again is the same event: sent once"},
+        {"time", "MS", &command.time, NULL,
+         "unix ms, not before the newest event's; default now"},
         {"lines", NULL, NULL, &command.by_lines,
          "each line of standard input is an event"},
         {"url", "URL", &command.url, NULL, "the server; default " DEFAULT_URL},

@@ -17,9 +17,10 @@
 struct http_way;
 struct nats_way;
 
-/* Checked by the caller: valid channel, types and keys; data is UTF-8. */
+/* Checked by the caller: valid channel, types, keys and time; data is UTF-8. */
 struct outgoing {
     struct text type, data, key;
+    struct text time; /* unix ms as digits; empty: when the server takes it */
 };
 
 /* ---- publish_http.c ------------------------------------------------------ */

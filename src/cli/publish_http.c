@@ -58,10 +58,14 @@ void http_way_close(struct http_way **way)
 /* ---- the request -----------------------------------------------------------
  */
 
-static void append_query(struct buffer *target, char mark, const char *name,
+/* What is given; `*mark` is what stands before the next parameter. */
+static void append_query(struct buffer *target, char *mark, const char *name,
                          struct text value)
 {
-    buffer_append_char(target, mark);
+    if (value.length == 0)
+        return;
+    buffer_append_char(target, *mark);
+    *mark = '&';
     buffer_append_string(target, name);
     buffer_append_char(target, '=');
     url_append_escaped(target, value);
@@ -83,6 +87,8 @@ static void append_batch(struct buffer *body, const struct outgoing *events,
             append_member(body, ",\"type\":", events[i].type);
         if (events[i].key.length > 0)
             append_member(body, ",\"key\":", events[i].key);
+        if (events[i].time.length > 0)
+            buffer_printf(body, ",\"time\":%.*s", TEXT_ARGS(events[i].time));
         buffer_append_string(body, "}\n");
     }
 }
@@ -101,12 +107,9 @@ static struct text prepare(struct http_way *way, const struct outgoing *events,
         append_batch(&way->body, events, count);
         return buffer_text(&way->body);
     }
-    if (events->type.length > 0) {
-        append_query(&way->target, mark, "type", events->type);
-        mark = '&';
-    }
-    if (events->key.length > 0)
-        append_query(&way->target, mark, "key", events->key);
+    append_query(&way->target, &mark, "type", events->type);
+    append_query(&way->target, &mark, "key", events->key);
+    append_query(&way->target, &mark, "time", events->time);
     return events->data;
 }
 

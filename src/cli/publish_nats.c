@@ -5,7 +5,7 @@
  * Without, events are published one behind the other and finish waits until the
  * NATS server has them all; whether Tidings was there to hear them nobody says.
  *
- * Type and key go as headers. An event of which neither is given goes without,
+ * Type, key and time go as headers. An event without a type goes without it,
  * so data that is an envelope {"type":..,"data":..} is still taken apart by the
  * server.
  */
@@ -64,7 +64,7 @@ void nats_way_close(struct nats_way **way)
 
 static natsStatus set_header(natsMsg *msg, const char *name, struct text value)
 {
-    char string[EVENT_KEY_MAX_BYTES + 1] /* the longer of both */;
+    char string[EVENT_KEY_MAX_BYTES + 1] /* the longest of them */;
 
     if (value.length == 0)
         return NATS_OK;
@@ -86,6 +86,8 @@ static natsStatus make_message(const struct nats_way *way,
         status = set_header(msg, "Event-Type", event->type);
     if (status == NATS_OK)
         status = set_header(msg, "Nats-Msg-Id", event->key);
+    if (status == NATS_OK)
+        status = set_header(msg, "Event-Time", event->time);
     if (status == NATS_OK)
         *msg_out = msg;
     else

@@ -207,6 +207,19 @@ def test_the_command_publish_reads_its_input(world):
     assert world.dump()[0]["data"].rstrip("\n") == "Gruyère"
 
 
+@pytest.mark.parametrize("lines", [False, True])
+def test_the_command_publish_says_when_it_was(world, lines):
+    words = ("--lines",) if lines else ("-",)
+    done = world.tidings(
+        "publish", "news", *words, "--time", "1700000000123", "--url",
+        f"http://127.0.0.1:{world.port}", stdin=b"one\ntwo\n")
+    assert done.returncode == 0, done.stderr
+    assert {event["time"] for event in world.dump()} == {1700000000123}
+    assert len(world.dump()) == (2 if lines else 1)
+    refused = world.tidings("publish", "news", "x", "--time", "noon")
+    assert refused.returncode == 2 and b"--time" in refused.stderr
+
+
 def test_the_command_channels(world):
     world.publish("news", "x")
     world.publish("orders.1", "x")

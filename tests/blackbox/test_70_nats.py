@@ -315,8 +315,10 @@ def test_two_servers_on_one_nats_both_get_everything(world, tmp_path):
 
 def test_the_command_publish_by_nats(world):
     done = world.tidings("publish", "news", "hello", "--type", "t",
+                         "--time", "1700000000123",
                          "--nats", world.nats_server.url)
     assert done.returncode == 0, done.stderr
     event, = world.dump()
     assert done.stdout.strip() == str(event["id"]).encode()
     assert (event["type"], event["data"]) == ("t", "hello")
+    assert event["time"] == 1700000000123
