@@ -22,6 +22,7 @@
     NUMBER(channels,      1,          "channels; subscriber i listens to channel i modulo this")          \
     NUMBER(subscribers,   0,          "connections that listen")                                          \
     NUMBER(longpoll,      0,          "1: they long-poll; 0: Server-Sent Events")                         \
+    NUMBER(websocket,     0,          "1: they listen by WebSocket")                                      \
     NUMBER(readers,       2,          "threads that read for them")                                       \
     NUMBER(publish,       1,          "0: publish nothing, only connect")                                 \
     NUMBER(publishers,    1,          "HTTP connections that publish")                                    \

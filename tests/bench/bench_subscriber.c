@@ -1,7 +1,8 @@
 /* bench_subscriber.c -- one connection that listens: what it sends and reads.
  *
- * SSE: after the status line everything is a stream in which the scan looks for
- * events; chunk heads, ids and comments are passed over unread.
+ * SSE and WebSocket: after the status line everything is a stream in which the
+ * scan looks for events; chunk heads, frame heads, ids and comments are passed
+ * over unread. A run is shorter than the time in which a ping wants an answer.
  *
  * Long-poll: head, body of known length, next request with the position that
  * the head told: Last-Event-ID with Tidings, Last-Modified and Etag with Nchan.
@@ -17,6 +18,19 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
+
+/* The key is RFC 6455's own example. */
+static const char upgrade[] = "Upgrade: websocket\r\nConnection: Upgrade\r\n"
+                              "Sec-WebSocket-Version: 13\r\n"
+                              "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n";
+
+/* How the answer should be: header lines. */
+static const char *wish(const struct options *options)
+{
+    if (options->longpoll != 0)
+        return "";
+    return options->websocket != 0 ? upgrade : "Accept: text/event-stream\r\n";
+}
 
 void subscriber_ask(struct subscriber *sub, const struct options *options)
 {
@@ -36,8 +50,7 @@ void subscriber_ask(struct subscriber *sub, const struct options *options)
     bytes = snprintf(request, sizeof request,
                      "GET /%s/%s HTTP/1.1\r\nHost: bench\r\n%s%s\r\n",
                      is_longpoll && is_first && is_nchan ? "oldest" : "events",
-                     name, is_longpoll ? "" : "Accept: text/event-stream\r\n",
-                     sub->position);
+                     name, wish(options), sub->position);
     if (send(sub->fd, request, (size_t)bytes, MSG_NOSIGNAL) != bytes)
         bench_die("a request could not be sent: %s", strerror(errno));
     sub->state = SUB_ASKED;
@@ -55,6 +68,8 @@ static void feed_stream(struct subscriber *sub, const struct options *options,
                         const char *text, size_t bytes,
                         struct event_tally *tally)
 {
+    const char *status =
+        options->websocket != 0 ? "HTTP/1.1 101" : "HTTP/1.1 200";
     size_t used;
 
     if (sub->state == SUB_ASKED) {
@@ -62,7 +77,7 @@ static void feed_stream(struct subscriber *sub, const struct options *options,
             hold(sub, text, bytes);
             return;
         }
-        if (memcmp(text, "HTTP/1.1 200", 12) != 0)
+        if (memcmp(text, status, 12) != 0)
             bench_die("a subscriber was refused: %.*s",
                       bytes < 300 ? (int)bytes : 300, text);
         sub->state = SUB_LIVE;

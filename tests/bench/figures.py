@@ -11,6 +11,7 @@ import tempfile
 import time
 from dataclasses import dataclass, field
 
+import feed
 from generator import Load, LostEvents, check, commit_time, measure
 from servers import CannotMeasure, Nats, Nchan, Tidings
 
@@ -284,6 +285,73 @@ def long_poll(plan):
                    note=f"Tidings: {how}; Nchan: {peer_how}")]
 
 
+def websocket(plan):
+    """The same events to the same number of readers by WebSocket and by SSE."""
+    key = "overall_s"
+    common = dict(subscribers=1000, channel="hot", warmup_ms=1000,
+                  measure_ms=3000 if plan.quick else 6000)
+    windows = each_with([{"window": 1000}, {"window": 250}], readers=(1, 2))
+    plan.tell("  Tidings, WebSocket")
+    mine, how = best(plan, by_nats(websocket=1, **common), windows, key)
+    plan.tell("  Tidings, SSE")
+    sse, _ = best(plan, by_nats(**common), windows, key)
+    plan.tell("  Nchan, WebSocket")
+    peer, peer_how = best(
+        plan, at_nchan(websocket=1, **common),
+        each_with([{"window": 64, "depth": 16, "readers": 1},
+                   {"window": 400, "depth": 100, "readers": 1}],
+                  workers=(1, 2)), key)
+    return [Figure(
+        "websocket-fanout", "fan-out by WebSocket, 1,000 subscribers",
+        f"≥ 0.8 × by SSE, {sse[key]:,.0f}/s", mine[key], 0.8 * sse[key],
+        "deliveries/s", peer[key],
+        note=f"Tidings: {how}; Nchan: {peer_how}")] + websocket_paced(plan)
+
+
+def websocket_paced(plan):
+    key = "cpu_us_per_delivery"
+    common = dict(subscribers=10000, channel="paced", rate=10, latency=1,
+                  warmup_ms=1000, measure_ms=3000 if plan.quick else 8000)
+    runs = 1 if plan.quick else 3
+
+    def of(run, **choice):
+        return median([run(choice) for _ in range(runs)], key)
+
+    plan.tell("  Tidings, 10 events/s")
+    mine = of(by_nats(websocket=1, **common))
+    sse = of(by_nats(**common))
+    plan.tell("  Nchan, 10 events/s")
+    peers = [of(at_nchan(websocket=1, **common), workers=workers)
+             for workers in (1, 2)]
+    peer = min(peers, key=lambda result: result[key])
+    return [Figure(
+        "websocket-cpu",
+        "CPU per delivery by WebSocket, 10,000 subscribers at 10 events/s",
+        f"≤ 1.2 × by SSE, {sse[key]:.1f} µs", mine[key], 1.2 * sse[key], "µs",
+        peer[key], False,
+        f"p50 {mine['p50_us'] / 1000:.0f} ms, by SSE "
+        f"{sse['p50_us'] / 1000:.0f} ms, Nchan {peer['p50_us'] / 1000:.0f} ms")]
+
+
+def gzip(plan):
+    """Prices to 200 readers, plain and compressed."""
+    size = dict(events=100) if plan.quick else {}
+    results = {}
+    for is_packed in (False, True):
+        with Tidings() as tidings:
+            results[is_packed] = feed.measure(tidings, is_packed, **size)
+    plain, packed = results[False], results[True]
+    return [
+        Figure("gzip-bytes", "bytes per delivery of the FX feed with gzip",
+               f"below {plain['bytes']:.0f} without", packed["bytes"],
+               plain["bytes"], "bytes", None, False,
+               f"{100 - 100 * packed['bytes'] / plain['bytes']:.0f} % saved"),
+        Figure("gzip-cpu", "CPU per delivery of the FX feed with gzip",
+               f"≤ 1.2 × {plain['cpu_us']:.1f} µs without", packed["cpu_us"],
+               1.2 * plain["cpu_us"], "µs", None, False,
+               "200 readers, 50 events/s")]
+
+
 # Publishing -------------------------------------------------------------------
 
 
@@ -447,6 +515,8 @@ ROWS = {
     "publish-1": publish_one,
     "delivery": delivery,
     "longpoll": long_poll,
+    "websocket": websocket,
+    "gzip": gzip,
     "resume": resume,
     "crowd": crowd,
     "slow": slow,

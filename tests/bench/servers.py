@@ -241,7 +241,7 @@ http {{
       nchan_message_timeout 60s;
     }}
     location ~ ^/events/(.+)$ {{
-      nchan_subscriber eventsource longpoll; {channel}
+      nchan_subscriber eventsource longpoll websocket; {channel}
       nchan_subscriber_first_message newest;
     }}
     location ~ ^/oldest/(.+)$ {{

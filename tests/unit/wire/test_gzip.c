@@ -149,8 +149,8 @@ static void the_sum_of_a_slice_is_that_of_its_events(void **state)
         frames_sum(frames, frames_offset_after(frames, from), frames->length,
                    &sum);
         assert_int_equal(sum.length, strlen(wanted));
-        assert_int_equal(sum.crc, crc32(0, (const Bytef *)wanted,
-                                        (uInt)strlen(wanted)));
+        assert_int_equal(sum.crc,
+                         crc32(0, (const Bytef *)wanted, (uInt)strlen(wanted)));
     }
     frames_unref(&frames);
 }
