@@ -89,6 +89,11 @@ void connection_set_role(struct connection *connection,
  */
 void *connection_take_role(struct connection *connection);
 
+/* Header lines that every answer has until the next request, on whichever
+ * thread it is made; they outlive all connections. NULL: none. */
+void connection_set_lines(struct connection *connection, const char *lines);
+const char *connection_lines(const struct connection *connection);
+
 bool connection_is_http_10(const struct connection *connection);
 bool connection_is_head(const struct connection *connection);
 bool connection_keeps_alive(const struct connection *connection);

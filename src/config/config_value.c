@@ -12,6 +12,7 @@
  */
 #include <tidings/buffer.h>
 #include <tidings/check.h>
+#include <tidings/origin.h>
 #include <tidings/wire.h>
 
 #include <inttypes.h>
@@ -258,6 +259,7 @@ static const struct {
 } word_rules[] = {
     {"listen",      is_address,            "address:port, such as 127.0.0.1:8080 or [::1]:0"},
     {"data",        is_not_empty,          "the name of a directory"},
+    {"origins",     origin_list_is_valid,  "exact origins with commas between them, such as https://www.example.org,http://localhost:3000: no path, and never * or null"},
     {"nats",        has_no_space,          "NATS URLs with commas between them and no spaces"},
     {"nats_prefix", channel_name_is_valid, "a subject: letters, digits, _ and -, tokens joined by dots"},
 };

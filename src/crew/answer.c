@@ -53,6 +53,16 @@ static const char *date_now(struct crew *crew)
     return crew->date;
 }
 
+/* With a list of origins an answer depends on who asks: caches are told. */
+static void append_origin_lines(const struct connection *connection,
+                                struct buffer *out)
+{
+    if (connection->crew->options.config->origins[0] != '\0')
+        buffer_append_string(out, "Vary: Origin\r\n");
+    if (connection->lines != NULL)
+        buffer_append_string(out, connection->lines);
+}
+
 void connection_append_head(struct connection *connection, struct buffer *out,
                             unsigned status, bool is_last, struct text headers)
 {
@@ -67,6 +77,7 @@ void connection_append_head(struct connection *connection, struct buffer *out,
         buffer_append_string(out, "Connection: close\r\n");
     else if (connection->is_http_10)
         buffer_append_string(out, "Connection: keep-alive\r\n");
+    append_origin_lines(connection, out);
     buffer_append_text(out, headers);
     buffer_append_string(out, "\r\n");
 }

@@ -458,6 +458,16 @@ void *connection_take_role(struct connection *connection)
     return role;
 }
 
+void connection_set_lines(struct connection *connection, const char *lines)
+{
+    connection->lines = lines;
+}
+
+const char *connection_lines(const struct connection *connection)
+{
+    return connection->lines;
+}
+
 bool connection_is_http_10(const struct connection *connection)
 {
     return connection->is_http_10;

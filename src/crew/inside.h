@@ -30,6 +30,7 @@ struct connection {
     struct deadline deadline;
     const struct role_calls *calls; /* NULL: no role */
     void *role;
+    const char *lines;   /* of every answer to this request, or NULL */
     struct body *body;   /* BODY: what came so far */
     struct buffer input; /* read, but not yet its turn */
     struct outbox outbox;

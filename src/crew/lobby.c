@@ -128,14 +128,9 @@ static bool read_head(struct connection *connection)
     connection->keeps_alive = crew->head.keeps_alive;
     connection->has_body_left = crew->head.body != HTTP_BODY_NONE;
     connection->is_head = asks_for_head(head);
-    if (crew->is_draining) {
-        connection->keeps_alive = false;
-        connection_refuse(connection, 503, "stopping",
-                          "the server is stopping; come back in a moment",
-                          text_of("Retry-After: 2\r\n"));
-    } else {
-        lend(connection, head);
-    }
+    if (crew->is_draining)
+        connection->keeps_alive = false; /* the handler refuses */
+    lend(connection, head);
     return true;
 }
 
@@ -248,6 +243,7 @@ void lobby_enter(struct connection *connection)
     connection_become(connection, CONNECTION_LOBBY);
     connection->has_begun = false;
     connection->is_head = false;
+    connection->lines = NULL;
     list_remove(&connection->work); /* a slice that the old role waited for */
     if (connection->input.length > 0) {
         list_append(&crew->to_resume, &connection->work);

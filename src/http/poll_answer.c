@@ -95,7 +95,8 @@ static bool is_shareable(const struct stream *stream,
                          uint32_t to)
 {
     return is_list(stream) && from == 0 && to == frames->length &&
-           !stream->is_busy && connection_keeps_alive(stream->connection) &&
+           !stream->is_busy && connection_lines(stream->connection) == NULL &&
+           connection_keeps_alive(stream->connection) &&
            !connection_is_http_10(stream->connection);
 }
 

@@ -3,8 +3,15 @@
  * A route is its path, or with `below` everything under it too. The wrong
  * method on a right path is 405 with the methods that would be right; a path
  * that nobody knows ends at the last row, which answers 404 itself.
+ *
+ * Any page can make a browser send a POST here, whether or not it may see the
+ * answer: what changes something is refused to pages of unknown origins.
  */
 #include "routes.h"
+
+#include "origins.h"
+
+#include <tidings/crew.h>
 
 #include <string.h>
 
@@ -49,9 +56,12 @@ static bool is_route_of(const struct route *route, const char *path)
     return path[length] == '/' || route->path[length - 1] == '/';
 }
 
-static void append_allowed(unsigned methods, struct buffer *out)
+static void append_methods(const char *header, unsigned methods,
+                           struct buffer *out)
 {
-    const char *comma = "Allow: ";
+    const char *comma = ": ";
+
+    buffer_append_string(out, header);
 
     for (unsigned i = 0; i < METHOD_OTHER; i++) {
         if ((methods & 1u << i) == 0 && i != METHOD_OPTIONS)
@@ -63,38 +73,84 @@ static void append_allowed(unsigned methods, struct buffer *out)
     buffer_append_string(out, "\r\n");
 }
 
-static void answer_by_method(struct connection *connection,
-                             const struct route *route, enum method method)
+static void answer_options(const struct http_context *context,
+                           struct connection *connection,
+                           const struct route *route,
+                           const struct handoff_request *request)
+{
+    struct buffer headers;
+
+    buffer_init(&headers);
+    append_methods("Allow", route->methods, &headers);
+    if (origins_is_preflight(context->origins, request)) {
+        append_methods("Access-Control-Allow-Methods", route->methods,
+                       &headers);
+        buffer_append_string(&headers, origins_preflight_lines);
+    }
+    connection_answer(
+        connection,
+        &(struct answer){.status = 200, .headers = buffer_text(&headers)});
+    buffer_fini(&headers);
+}
+
+static void refuse_method(struct connection *connection,
+                          const struct route *route)
 {
     struct buffer allowed;
 
     buffer_init(&allowed);
-    append_allowed(route->methods, &allowed);
-    if (method == METHOD_OPTIONS)
-        connection_answer(
-            connection,
-            &(struct answer){.status = 200, .headers = buffer_text(&allowed)});
-    else
-        connection_refuse(connection, 405, "method_not_allowed",
-                          "this path does not take that method",
-                          buffer_text(&allowed));
+    append_methods("Allow", route->methods, &allowed);
+    connection_refuse(connection, 405, "method_not_allowed",
+                      "this path does not take that method",
+                      buffer_text(&allowed));
     buffer_fini(&allowed);
 }
 
-void routes_handle(void *context, struct connection *connection,
-                   const struct handoff_request *request,
-                   const struct http_head *head)
+/* A subscribe by POST changes nothing. */
+static bool is_change(const struct route *route, enum method method)
+{
+    return method != METHOD_GET && method != METHOD_HEAD &&
+           route->handler != subscribe_handle;
+}
+
+static void route_to(const struct http_context *context,
+                     struct connection *connection, const struct route *route,
+                     const struct handoff_request *request)
 {
     enum method method = method_of(request->method);
 
+    if (method == METHOD_OPTIONS)
+        answer_options(context, connection, route, request);
+    else if (method == METHOD_OTHER || (route->methods & 1u << method) == 0)
+        refuse_method(connection, route);
+    else if (is_change(route, method) &&
+             !origins_allow_request(context->config, request))
+        connection_refuse(connection, 403, "foreign_origin",
+                          "pages of that origin may not do this; the setting "
+                          "origins lists those that may",
+                          text_of(""));
+    else
+        route->handler(context, connection, request);
+}
+
+void routes_handle(void *arg, struct connection *connection,
+                   const struct handoff_request *request,
+                   const struct http_head *head)
+{
+    const struct http_context *context = arg;
+
     (void)head;
+    connection_set_lines(connection, origins_lines(context->origins, request));
+    if (crew_is_draining(connection_crew(connection))) {
+        connection_refuse(connection, 503, "stopping",
+                          "the server is stopping; come back in a moment",
+                          text_of("Retry-After: 2\r\n"));
+        return;
+    }
     for (unsigned i = 0; i < sizeof routes / sizeof *routes; i++) {
         if (!is_route_of(&routes[i], request->raw_path))
             continue;
-        if (method == METHOD_OTHER || (routes[i].methods & 1u << method) == 0)
-            answer_by_method(connection, &routes[i], method);
-        else
-            routes[i].handler(context, connection, request);
+        route_to(context, connection, &routes[i], request);
         return;
     }
     connection_refuse(connection, 404, "not_found", "there is nothing here",

@@ -20,6 +20,7 @@ struct http_context {
     struct intake_check intake;
     struct crew **crews;
     unsigned crew_count;
+    struct origins *origins;
 };
 
 /* clang-format off */

@@ -6,6 +6,7 @@
  */
 #include <tidings/http.h>
 
+#include "origins.h"
 #include "routes.h"
 #include "self_test.h"
 #include "wait_keys.h"
@@ -67,7 +68,8 @@ enum status server_create(const struct config *config, struct journal *journal,
     server->context = (struct http_context){.config = config,
                                             .journal = journal,
                                             .crews = server->crews,
-                                            .crew_count = server->crew_count};
+                                            .crew_count = server->crew_count,
+                                            .origins = origins_create(config)};
     metrics_register(&server->metrics);
     for (unsigned i = 0; i < server->crew_count; i++) {
         struct crew_options options = {.config = config,
@@ -197,6 +199,7 @@ void server_destroy(struct server **server)
         crew_destroy(&mine->crews[i]);
         wait_keys_destroy(&keys);
     }
+    origins_destroy(&mine->context.origins);
     free(mine->crews);
     free(mine);
 }

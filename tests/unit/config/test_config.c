@@ -134,6 +134,8 @@ static const struct {
      "t.conf:1: data must be text without control characters"},
     {"nats = nats://a, nats://b\n",
      "t.conf:1: nats must be NATS URLs with commas between them and no spaces"},
+    {"origins = *\n",
+     "t.conf:1: origins must be exact origins with commas between them, such as https://www.example.org,http://localhost:3000: no path, and never * or null"},
     {"nats_prefix = events.>\n",
      "t.conf:1: nats_prefix must be a subject: letters, digits, _ and -, tokens joined by dots"},
     {"data = \"open\n",
