@@ -24,6 +24,14 @@
 
 bool utf8_is_valid(struct text text); /* RFC 3629; NUL is allowed */
 
+/* The same for text that comes in pieces. All zero at the start; `left` is 0
+ * where the text may end. False at the first byte that cannot be right. */
+struct utf8_progress {
+    uint8_t left;             /* bytes that the character still needs */
+    uint8_t minimum, maximum; /* of the next of them */
+};
+bool utf8_go_on(struct utf8_progress *progress, struct text piece) MUST_USE;
+
 bool channel_name_is_valid(struct text name);
 bool event_type_is_valid(struct text type);    /* may be empty */
 bool event_type_is_reserved(struct text type); /* starts with "tidings." */

@@ -6,6 +6,10 @@
  * that keeps out overlong forms, surrogates and numbers beyond U+10FFFF, so
  * only its range differs from row to row.
  *
+ * Text may come in pieces that end inside a character: between two of them it is
+ * enough to know how many bytes are still owed and in which range the next lies.
+ * So a byte that can no longer be right is told as soon as it is seen.
+ *
  * NUL is a character like any other here; who does not want it says so himself.
  */
 #include <tidings/wire.h>
@@ -30,25 +34,31 @@ static const struct lead_row lead_rows[] = {
 };
 /* clang-format on */
 
-/* The length of the sequence at `at`, whose first byte is not ASCII; 0 if it is
- * none or is cut off. */
-static size_t sequence_length(const unsigned char *at, size_t left)
+/* The first byte of a longer sequence: what must follow it. */
+static bool begin_sequence(struct utf8_progress *progress, unsigned char lead)
 {
     const struct lead_row *row = lead_rows;
     const struct lead_row *end =
         lead_rows + sizeof lead_rows / sizeof lead_rows[0];
-    size_t i;
 
-    while (row < end && at[0] > row->last)
+    while (row < end && lead > row->last)
         row++;
-    if (row == end || at[0] < row->first || left < row->length)
-        return 0;
-    if (at[1] < row->second_min || at[1] > row->second_max)
-        return 0;
-    for (i = 2; i < row->length; i++)
-        if ((at[i] & 0xc0) != 0x80)
-            return 0;
-    return row->length;
+    if (row == end || lead < row->first)
+        return false;
+    *progress = (struct utf8_progress){(uint8_t)(row->length - 1),
+                                       row->second_min, row->second_max};
+    return true;
+}
+
+static bool take_byte(struct utf8_progress *progress, unsigned char byte)
+{
+    if (progress->left == 0)
+        return byte < 0x80 || begin_sequence(progress, byte);
+    if (byte < progress->minimum || byte > progress->maximum)
+        return false;
+    *progress =
+        (struct utf8_progress){(uint8_t)(progress->left - 1), 0x80, 0xbf};
+    return true;
 }
 
 static bool next_eight_are_ascii(const char *at)
@@ -59,21 +69,25 @@ static bool next_eight_are_ascii(const char *at)
     return (eight & UINT64_C(0x8080808080808080)) == 0;
 }
 
-bool utf8_is_valid(struct text text)
+bool utf8_go_on(struct utf8_progress *progress, struct text piece)
 {
-    const unsigned char *bytes = (const unsigned char *)text.bytes;
     size_t at = 0;
 
-    while (at < text.length) {
-        size_t length = 1;
-
-        if (text.length - at >= 8 && next_eight_are_ascii(text.bytes + at))
-            length = 8;
-        else if (bytes[at] >= 0x80)
-            length = sequence_length(bytes + at, text.length - at);
-        if (length == 0)
+    while (at < piece.length) {
+        if (progress->left == 0 && piece.length - at >= 8 &&
+            next_eight_are_ascii(piece.bytes + at))
+            at += 8;
+        else if (take_byte(progress, (unsigned char)piece.bytes[at]))
+            at++;
+        else
             return false;
-        at += length;
     }
     return true;
+}
+
+bool utf8_is_valid(struct text text)
+{
+    struct utf8_progress progress = {0, 0, 0};
+
+    return utf8_go_on(&progress, text) && progress.left == 0;
 }
