@@ -13,16 +13,14 @@
 #include <tidings/frames.h>
 
 #include <tidings/check.h>
+#include <tidings/websocket.h>
 #include <tidings/wire.h>
 
 #include <stdlib.h>
 #include <string.h>
 
 enum {
-    PREFIX_MAX = 10, /* a chunk's: eight hex digits, CR LF; a frame's: 2 + 8 */
-    FINAL_TEXT = 0x81, /* RFC 6455 5.2: FIN and the opcode of text */
-    LENGTH_16 = 126,
-    LENGTH_64 = 127
+    PREFIX_MAX = WEBSOCKET_FRAME_HEAD_MAX /* a chunk's: eight digits, CR LF */
 };
 
 enum shape {
@@ -110,15 +108,8 @@ static size_t chunk_prefix(char prefix[PREFIX_MAX], size_t length)
 
 static size_t message_prefix(char prefix[PREFIX_MAX], size_t length)
 {
-    unsigned bytes = length < LENGTH_16 ? 0 : length <= UINT16_MAX ? 2 : 8;
-
-    prefix[0] = (char)FINAL_TEXT;
-    prefix[1] = (char)(bytes == 0   ? length
-                       : bytes == 2 ? LENGTH_16
-                                    : LENGTH_64);
-    for (unsigned i = bytes; i > 0; i--, length >>= 8)
-        prefix[1 + i] = (char)(length & 0xff);
-    return 2 + bytes;
+    return (size_t)(websocket_put_head(prefix, WEBSOCKET_TEXT, length) -
+                    prefix);
 }
 
 /* What follows PREFIX_MAX bytes of room at `start` gets its prefix. */
