@@ -28,7 +28,8 @@ FLAGS = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic",
          "--no-first-run", "--disable-background-networking",
          "--disable-component-update", "--disable-sync", "--disable-extensions",
          "--disable-dev-shm-usage", "--mute-audio", "--hide-scrollbars",
-         "--no-proxy-server", "--remote-debugging-pipe"]
+         "--no-proxy-server",
+         "--ignore-certificate-errors", "--remote-debugging-pipe"]
 
 # Resolves when the condition holds; the document is looked at on each change.
 UNTIL = """new Promise((resolve) => {
