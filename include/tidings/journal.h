@@ -94,12 +94,15 @@ struct publish;
  * on ST_OK each event has its id. Must only enqueue. Takes the publish over. */
 typedef void publish_answer_fn(struct publish *publish);
 
-/* All or nothing, one commit. */
+/* All or nothing, one commit. An amendment (event.h) is a publish of its own:
+ * its event gets the id of the event that tells everybody, or with is_duplicate
+ * the id of what was in force already. */
 struct publish {
     struct msg link;           /* first */
     publish_answer_fn *answer; /* NULL: the journal frees it */
     void *asker;
-    enum status result; /* OK, NO_SPACE, FULL (channels), CLOSED, BAD_INPUT */
+    enum status result; /* OK, NO_SPACE, FULL (channels), CLOSED, BAD_INPUT;
+                           amendments: NOT_FOUND, RESERVED, WITHDRAWN, CORRUPT */
     unsigned count;
     struct event *events[]; /* one reference each */
 };
@@ -164,6 +167,7 @@ struct journal_query {
     unsigned max_events;
     size_t max_bytes;     /* of type and data together; one event always fits */
     unsigned max_scanned; /* records looked at, wanted or not */
+    bool shows_withdrawn; /* as views without type and data; else left out */
 };
 
 /* The view is valid during the call. */
@@ -184,7 +188,8 @@ enum status journal_read(struct journal_reader *reader,
                          struct journal_slice *slice_out) MUST_USE;
 
 /* The position after which exactly the newest `n` events of these channels
- * come. Walks the chains, newest head first. */
+ * come. Walks the chains, newest head first; past very many withdrawn ones it
+ * gives up, and fewer come. */
 enum status journal_find_last(struct journal_reader *reader,
                               struct channel_entry *const *entries,
                               unsigned entry_count, unsigned n,

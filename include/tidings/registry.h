@@ -36,6 +36,8 @@ struct channel_entry {
     _Atomic uint64_t trimmed_id;   /* newest that retention took; 0 = none */
     _Atomic int64_t trimmed_ms;    /* and its time */
     _Atomic uint64_t count, bytes; /* kept now */
+    _Atomic uint64_t amended_id;   /* newest that amended one of its events
+                                      since the start; 0 = none */
 
     /* Written by crew threads: connections of this process on this channel. */
     atomic_uint subscribers;

@@ -18,6 +18,8 @@
     ST(BAD_INPUT, "the caller's data is malformed")                            \
     ST(TOO_BIG,   "the caller's data is over its limit")                       \
     ST(NOT_FOUND, "no such thing")                                             \
+    ST(RESERVED,  "it is not the caller's to change")                          \
+    ST(WITHDRAWN, "its publisher has withdrawn it")                            \
     ST(EMPTY,     "nothing to take")                                           \
     ST(FULL,      "a queue has no room now")                                   \
     ST(NO_SPACE,  "the disk or the journal's map has no room")                 \

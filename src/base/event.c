@@ -2,7 +2,8 @@
  *
  * Channel, type, data and key lie behind the struct in this order, so an event
  * costs one malloc and one free, and the journal can copy type and data into
- * its record without looking at anything else.
+ * its record without looking at anything else. What an event amends is rare and
+ * a block of its own.
  *
  * The count starts at one, the creator's. Taking a reference orders nothing
  * (who takes one has one already); giving one back releases what this thread
@@ -43,12 +44,44 @@ struct event *event_create(struct text channel, struct text type,
     event->previous_id = 0;
     event->time_ms = 0;
     event->channel = NULL;
+    event->amends = NULL;
 
     at = put(event->bytes, channel);
     at = put(at, type);
     at = put(at, data);
     (void)put(at, key);
     return event;
+}
+
+void event_set_amendment(struct event *event, enum amendment_kind kind,
+                         uint64_t id, bool has_type)
+{
+    CHECK(event->amends == NULL);
+    event->amends = must_malloc(sizeof *event->amends);
+    *event->amends =
+        (struct amendment){.kind = kind, .id = id, .has_type = has_type};
+}
+
+const char *amendment_member(enum amendment_kind kind)
+{
+    static const char *const members[] = {
+#define A(name, member, type) member,
+        AMENDMENTS(A)
+#undef A
+    };
+
+    return members[kind];
+}
+
+const char *amendment_type(enum amendment_kind kind)
+{
+    static const char *const types[] = {
+#define A(name, member, type) type,
+        AMENDMENTS(A)
+#undef A
+    };
+
+    return types[kind];
 }
 
 struct event *event_ref(struct event *event)
@@ -71,6 +104,10 @@ void event_unref(struct event **event)
     before =
         atomic_fetch_sub_explicit(&mine->references, 1, memory_order_acq_rel);
     CHECK(before > 0);
-    if (before == 1)
-        free(mine);
+    if (before > 1)
+        return;
+    if (mine->amends != NULL)
+        event_unref(&mine->amends->event);
+    free(mine->amends);
+    free(mine);
 }

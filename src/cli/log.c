@@ -80,8 +80,11 @@ static void print_oldest(void *arg, const struct event_view *event)
 static void append_time_after(struct log_command *command,
                               struct journal_reader *reader, uint64_t position)
 {
-    const struct journal_query query = {
-        .after = position, .max_events = 1, .max_bytes = 1, .max_scanned = 1};
+    const struct journal_query query = {.after = position,
+                                        .max_events = 1,
+                                        .max_bytes = 1,
+                                        .max_scanned = 1,
+                                        .shows_withdrawn = true};
     struct journal_slice slice;
 
     command->line.length = 0;
@@ -102,7 +105,8 @@ static int stat_journal(struct log_command *command)
     registry_each(journal_registry(command->journal), add_up, &sums);
     printf("channels    %u, %u of them without an event that is kept\n",
            sums.channels, sums.empty);
-    printf("events      %" PRIu64 "\n", sums.events);
+    printf("events      %" PRIu64 ", what was withdrawn among them\n",
+           sums.events);
     printf("bytes       %" PRIu64 "\n", sums.bytes);
     printf("first id    %" PRIu64 " of this journal\n",
            journal_first_id(command->journal));
@@ -140,12 +144,19 @@ static void print_event(void *arg, const struct event_view *event)
     buffer_append_u64(line, event->id);
     buffer_append_string(line, ",\"channel\":");
     json_append_string(line, event->channel);
-    buffer_append_string(line, ",\"type\":");
-    json_append_string(line, event->type);
     buffer_append_string(line, ",\"time\":");
     buffer_append_u64(line, (uint64_t)event->time_ms);
-    buffer_append_string(line, ",\"data\":");
-    json_append_string(line, event->data);
+    if (event->amended_by != 0) {
+        buffer_append_string(line, event->is_withdrawn ? ",\"withdrawn_by\":"
+                                                       : ",\"corrected_by\":");
+        buffer_append_u64(line, event->amended_by);
+    }
+    if (!event->is_withdrawn) {
+        buffer_append_string(line, ",\"type\":");
+        json_append_string(line, event->type);
+        buffer_append_string(line, ",\"data\":");
+        json_append_string(line, event->data);
+    }
     buffer_append_string(line, "}\n");
     fwrite(line->bytes, 1, line->length, stdout);
     command->given += 1;
@@ -162,7 +173,8 @@ static int dump(struct log_command *command)
 {
     struct journal_query query = {.after = command->after,
                                   .max_bytes = SLICE_BYTES,
-                                  .max_scanned = SLICE_SCANNED};
+                                  .max_scanned = SLICE_SCANNED,
+                                  .shows_withdrawn = true};
     struct journal_slice slice = {.is_end = false};
     struct journal_reader *reader;
     int exit_code = EXIT_DONE;
@@ -211,8 +223,10 @@ static int verify(struct log_command *command)
 
     if (st != ST_OK && st != ST_CORRUPT)
         return cli_fail(EXIT_FAILED, "%s", status_text(st));
-    printf("%" PRIu64 " events in %u channels: %" PRIu64 " findings\n",
-           result.events, result.channels, result.findings);
+    printf("%" PRIu64 " events in %u channels, %" PRIu64 " corrected, %" PRIu64
+           " withdrawn: %" PRIu64 " findings\n",
+           result.events, result.channels, result.corrected, result.withdrawn,
+           result.findings);
     return result.findings > 0 ? EXIT_FAILED : EXIT_DONE;
 }
 

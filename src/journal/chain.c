@@ -25,6 +25,7 @@
 #include <stdlib.h>
 
 #define SCANS_PER_STEP 16
+#define WITHDRAWN_MAX  16384 /* passed in search of the newest so many */
 
 /* Records in (after, head], about. Ids rise by one but for the step to the
  * present that each start of the journal makes: the last step is known, older
@@ -208,7 +209,9 @@ static size_t make_heap(struct channel_entry *const *entries,
 static enum status take_newest(struct journal_reader *reader, uint64_t *heap,
                                size_t count, unsigned n, uint64_t *after_out)
 {
-    while (n > 0 && count > 0) {
+    unsigned withdrawn = 0;
+
+    while (n > 0 && count > 0 && withdrawn < WITHDRAWN_MAX) {
         MDB_val value;
         struct record record;
         const uint64_t id = heap[0];
@@ -216,7 +219,9 @@ static enum status take_newest(struct journal_reader *reader, uint64_t *heap,
 
         if (st != ST_OK && st != ST_NOT_FOUND)
             return st;
-        if (st == ST_OK) {
+        if (st == ST_OK && record.fate == RECORD_WITHDRAWN) {
+            withdrawn += 1;
+        } else if (st == ST_OK) {
             *after_out = id - 1;
             n -= 1;
         }

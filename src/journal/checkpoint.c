@@ -138,6 +138,24 @@ enum status checkpoint_put_row(const struct environment *environment,
     return ST_OK;
 }
 
+enum status checkpoint_put_owed(const struct environment *environment,
+                                struct ledger *ledger, MDB_txn *txn)
+{
+    const unsigned count = ledger_touched_count(ledger);
+
+    for (unsigned i = 0; i < count; i++) {
+        struct ledger_channel *channel = ledger_touched(ledger, i);
+        enum status st;
+
+        if (!channel->owes_row)
+            continue;
+        st = checkpoint_put_row(environment, ledger, txn, channel);
+        if (st != ST_OK)
+            return st;
+    }
+    return ST_OK;
+}
+
 enum status checkpoint_slice(struct checkpoint *checkpoint,
                              const struct environment *environment,
                              struct ledger *ledger, MDB_txn *txn, unsigned rows)

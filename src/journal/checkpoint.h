@@ -59,6 +59,11 @@ enum status checkpoint_slice(struct checkpoint *checkpoint,
 void checkpoint_settle(struct checkpoint *checkpoint, int64_t now_ms);
 void checkpoint_undo(struct checkpoint *checkpoint, struct ledger *ledger);
 
+/* The rows without which a crash would leave figures that lie: of channels of
+ * which the open transaction has trimmed or amended something. */
+enum status checkpoint_put_owed(const struct environment *environment,
+                                struct ledger *ledger, MDB_txn *txn) MUST_USE;
+
 /* One row as the ledger has it now, counting all up to its newest id. */
 enum status checkpoint_put_row(const struct environment *environment,
                                struct ledger *ledger, MDB_txn *txn,

@@ -3,8 +3,9 @@
  *   dedup       hash -> id, time
  *   dedup_age   id   -> time, hash
  *
- * The hash is the first half of SHA-256 over channel, NUL, key: 128 bits, so
- * that nobody can find two keys that silence each other. Ids rise with time, so
+ * The hash is the first half of SHA-256 over channel, NUL, key, before them for
+ * an amendment what it amends: 128 bits, so that nobody can find two keys that
+ * silence each other. The key of an event can be used again for its correction. Ids rise with time, so
  * the first rows of dedup_age are the oldest keys; trimming takes them from
  * there, a few in each commit, and looks no further than the first one that may
  * stay.
@@ -47,6 +48,16 @@ void dedup_fini(struct dedup *dedup)
     dedup->context = NULL;
 }
 
+/* No channel begins with NUL, so no event has the hash of an amendment. */
+static void digest_amendment(EVP_MD_CTX *context,
+                             const struct amendment *amends)
+{
+    unsigned char target[10] = {0, (unsigned char)amends->kind};
+
+    put_u64(target + 2, amends->id);
+    CHECK(EVP_DigestUpdate(context, target, sizeof target) == 1);
+}
+
 bool dedup_key_of(struct dedup *dedup, const struct event *event,
                   struct dedup_key *key_out)
 {
@@ -58,6 +69,8 @@ bool dedup_key_of(struct dedup *dedup, const struct event *event,
     if (key.length == 0 || dedup->window_ms <= 0)
         return false;
     CHECK(EVP_DigestInit_ex2(context, dedup->digest, NULL) == 1);
+    if (event->amends != NULL)
+        digest_amendment(context, event->amends);
     CHECK(EVP_DigestUpdate(context, channel.bytes, channel.length) == 1);
     CHECK(EVP_DigestUpdate(context, "", 1) == 1);
     CHECK(EVP_DigestUpdate(context, key.bytes, key.length) == 1);

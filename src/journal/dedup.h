@@ -1,6 +1,7 @@
 /* dedup.h -- remembers publishers' keys, so that a retry is not a second event.
  *
- * A key counts within its channel and for the window of the settings. It is
+ * A key counts within its channel, an amendment's within what it amends, and for
+ * the window of the settings. It is
  * written in the transaction of its event: either both are there or none.
  *
  * Threads   The journal's.

@@ -8,8 +8,8 @@
  * Memory    Publishes put in are linked in the draft until it ends; then the
  *           writer answers them. Their events are lent.
  * Units     Events, bytes of type and data, wall milliseconds.
- * Errors    ST_NO_SPACE: abort. ST_FULL, ST_BAD_INPUT: this publish is refused
- *           and nothing of it was put in. All else from LMDB ends the process.
+ * Errors    ST_NO_SPACE: abort. ST_FULL, ST_BAD_INPUT and the refusals of
+ *           amend.h: this publish is refused and nothing of it was put in. All else from LMDB ends the process.
  */
 #ifndef JOURNAL_DRAFT_H
 #define JOURNAL_DRAFT_H

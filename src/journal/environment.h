@@ -28,6 +28,11 @@
     TABLE(meta,      0)              /* name -> number; see environment_number         */
 /* clang-format on */
 
+/* Number `version` in `meta`: a journal of which something was amended is not
+ * for programs that know nothing of that (amend.c). */
+#define JOURNAL_VERSION         1
+#define JOURNAL_VERSION_AMENDED 2
+
 struct environment {
     MDB_env *env;
     int lock_descriptor; /* of writer.lock; -1 when read-only */

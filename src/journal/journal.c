@@ -19,7 +19,6 @@
 #include <stdlib.h>
 
 #define MAP_BYTES_DEFAULT (UINT64_C(64) << 30)
-#define FORMAT_VERSION    1
 #define ID_SHIFT          20
 #define MS_PER_S          1000
 
@@ -48,7 +47,8 @@ static enum status load_identity(struct journal *journal, MDB_txn *txn,
     uint64_t version;
     enum status st = environment_number(environment, txn, "version", &version);
 
-    if (st == ST_OK && version != FORMAT_VERSION) {
+    if (st == ST_OK && version != JOURNAL_VERSION &&
+        version != JOURNAL_VERSION_AMENDED) {
         snprintf(why, why_bytes, "the journal was written by another version");
         return ST_CORRUPT;
     }
@@ -61,7 +61,7 @@ static enum status load_identity(struct journal *journal, MDB_txn *txn,
     journal->first_id = journal->options.first_id;
     if (journal->first_id == 0)
         journal->first_id = id_of_now(journal);
-    st = environment_put_number(environment, txn, "version", FORMAT_VERSION);
+    st = environment_put_number(environment, txn, "version", JOURNAL_VERSION);
     if (st == ST_OK)
         st = environment_put_number(environment, txn, "first_id",
                                     journal->first_id);

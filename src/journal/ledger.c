@@ -134,6 +134,8 @@ static void publish_figures(struct ledger_channel *channel)
                           memory_order_release);
     atomic_store_explicit(&entry->count, figures->count, memory_order_relaxed);
     atomic_store_explicit(&entry->bytes, figures->bytes, memory_order_relaxed);
+    atomic_store_explicit(&entry->amended_id, channel->amended_id,
+                          memory_order_release);
     atomic_store_explicit(&entry->last_id, figures->last_id,
                           memory_order_release);
 }
@@ -143,7 +145,7 @@ void ledger_settle(struct ledger *ledger)
     for (unsigned i = 0; i < ledger->saved_count; i++) {
         struct ledger_channel *channel = ledger->saved[i].channel;
 
-        channel->is_trimmed = false;
+        channel->owes_row = false;
         publish_figures(channel);
     }
     ledger->saved_count = 0;
@@ -246,8 +248,20 @@ void ledger_remove(struct ledger *ledger, struct ledger_channel *channel,
     figures->count -= 1;
     figures->bytes -= bytes < figures->bytes ? bytes : figures->bytes;
     figures->first_id = figures->count == 1 ? figures->last_id : 0;
-    channel->is_trimmed = true;
+    channel->owes_row = true;
     announce_trim(ledger, channel->entry, id, time_ms);
+    recount(ledger, channel);
+}
+
+void ledger_amend(struct ledger *ledger, struct ledger_channel *channel,
+                  uint64_t amended_by, uint64_t old_bytes, uint64_t new_bytes)
+{
+    touch(ledger, channel);
+    discount(ledger, channel);
+    channel->figures.bytes -= old_bytes;
+    channel->figures.bytes += new_bytes;
+    channel->amended_id = amended_by;
+    channel->owes_row = true;
     recount(ledger, channel);
 }
 

@@ -4,8 +4,8 @@
  * worked, ledger_settle publishes them in the registry; when it did not,
  * ledger_undo puts everything back.
  *
- * Life of a change: ledger_begin, then add, remove, found_first in any number,
- * then ledger_settle or ledger_undo.
+ * Life of a change: ledger_begin, then add, remove, amend, found_first in any
+ * number, then ledger_settle or ledger_undo.
  *
  * Threads   The journal's; journal_open before it runs.
  * Memory    About 130 bytes per channel beside the registry's entry.
@@ -28,7 +28,8 @@ struct ledger_channel {
     uint64_t touched_in;            /* serial of the last that changed them */
     bool is_stored;                 /* its row is in the table */
     bool is_changed;                /* waits for a checkpoint (checkpoint.c) */
-    bool is_trimmed;                /* row must go with this transaction */
+    bool owes_row;                  /* it must go with this transaction */
+    uint64_t amended_id;            /* as in struct channel_entry */
 };
 
 /* All channels together. */
@@ -82,6 +83,9 @@ void ledger_add(struct ledger *ledger, struct ledger_channel *channel,
 /* The channel's oldest event goes. */
 void ledger_remove(struct ledger *ledger, struct ledger_channel *channel,
                    uint64_t id, int64_t time_ms, uint64_t bytes);
+/* One of its events is stored with other content, of another size. */
+void ledger_amend(struct ledger *ledger, struct ledger_channel *channel,
+                  uint64_t amended_by, uint64_t old_bytes, uint64_t new_bytes);
 /* Its oldest event was met. */
 void ledger_found_first(struct ledger *ledger, struct ledger_channel *channel,
                         uint64_t id);

@@ -20,7 +20,8 @@
  * has taken that. Which way one channel is read is decided anew whenever the
  * trail is used up, also in the middle of a slice.
  *
- * The checksum is computed for what is given, not for what is passed over.
+ * The checksum is computed for what is given, and for what was withdrawn, not
+ * for what is passed over: a flipped bit must not withdraw an event.
  */
 #include "reader.h"
 
@@ -132,9 +133,14 @@ enum status slice_give(struct slice *slice, uint64_t id, const MDB_val *value,
                        const struct channel_entry *entry)
 {
     const size_t bytes = record->type.length + record->data.length;
-    const struct event_view view = {id, record->time_ms,
-                                    channel_entry_name(entry), record->type,
-                                    record->data};
+    const struct event_view view = {.id = id,
+                                    .time_ms = record->time_ms,
+                                    .channel = channel_entry_name(entry),
+                                    .type = record->type,
+                                    .data = record->data,
+                                    .amended_by = record->amended_by,
+                                    .is_withdrawn =
+                                        record->fate == RECORD_WITHDRAWN};
 
     if (slice->events >= slice->query->max_events ||
         (slice->events > 0 && slice->bytes + bytes > slice->query->max_bytes)) {
@@ -143,10 +149,12 @@ enum status slice_give(struct slice *slice, uint64_t id, const MDB_val *value,
     }
     if (!record_is_intact(value->mv_data, value->mv_size, id))
         return report_damage(id);
+    slice->position = id;
+    if (view.is_withdrawn && !slice->query->shows_withdrawn)
+        return ST_OK;
     slice->visit(slice->visit_arg, &view);
     slice->events += 1;
     slice->bytes += bytes;
-    slice->position = id;
     return ST_OK;
 }
 

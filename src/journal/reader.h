@@ -44,7 +44,8 @@ enum status reader_get(struct journal_reader *reader, uint64_t id,
 enum status reader_end(struct journal_reader *reader, MDB_cursor_op end,
                        uint64_t *id_out) MUST_USE;
 
-/* Gives one event if the limits allow it; else the slice is full. */
+/* Gives one event if the limits allow it; else the slice is full. One that was
+ * withdrawn is passed. */
 enum status slice_give(struct slice *slice, uint64_t id, const MDB_val *value,
                        const struct record *record,
                        const struct channel_entry *entry) MUST_USE;

@@ -13,18 +13,38 @@
 
 #include <stdbool.h>
 
-#define RECORD_HEADER_BYTES 26
+#define RECORD_HEADER_BYTES  26
+#define RECORD_AMENDED_BYTES 8 /* the header is longer, once amended */
+
+/* clang-format off */
+/*    name       what became of the event; the number is stored */
+#define RECORD_FATES(F)                                                        \
+    F(PUBLISHED, "type and data are its publisher's")                          \
+    F(CORRECTED, "type and data are those of a correction")                    \
+    F(WITHDRAWN, "nothing is left but its place in the chain")
+/* clang-format on */
+
+enum record_fate {
+#define F(name, meaning) RECORD_##name,
+    RECORD_FATES(F)
+#undef F
+        RECORD_FATE_COUNT
+};
 
 struct record {
     uint32_t channel;     /* its number in the registry */
     uint64_t previous_id; /* same channel; 0 = none */
     int64_t time_ms;
-    struct text type, data;
+    struct text type, data; /* both empty if it is withdrawn */
+    enum record_fate fate;
+    uint64_t amended_by; /* the event that told so; 0 = as published */
 };
 
-static inline size_t record_bytes(size_t type_bytes, size_t data_bytes)
+static inline size_t record_bytes(const struct record *record)
 {
-    return RECORD_HEADER_BYTES + type_bytes + data_bytes;
+    return RECORD_HEADER_BYTES +
+           (record->fate != RECORD_PUBLISHED ? RECORD_AMENDED_BYTES : 0) +
+           record->type.length + record->data.length;
 }
 
 /* Writes record_bytes() bytes. */

@@ -28,7 +28,6 @@
  */
 #include "retention.h"
 
-#include "checkpoint.h"
 #include "record.h"
 
 #include <tidings/check.h>
@@ -282,24 +281,6 @@ static enum status delete_doomed(struct retention *retention,
     return ST_OK;
 }
 
-static enum status put_rows(const struct environment *environment,
-                            struct ledger *ledger, MDB_txn *txn)
-{
-    const unsigned count = ledger_touched_count(ledger);
-
-    for (unsigned i = 0; i < count; i++) {
-        struct ledger_channel *channel = ledger_touched(ledger, i);
-        enum status st;
-
-        if (!channel->is_trimmed)
-            continue;
-        st = checkpoint_put_row(environment, ledger, txn, channel);
-        if (st != ST_OK)
-            return st;
-    }
-    return ST_OK;
-}
-
 enum status retention_slice(struct retention *retention,
                             const struct environment *environment,
                             struct ledger *ledger, MDB_txn *txn,
@@ -326,8 +307,6 @@ enum status retention_slice(struct retention *retention,
     mdb_cursor_close(cursor);
     if (st == ST_OK)
         st = delete_doomed(retention, environment, txn);
-    if (st == ST_OK)
-        st = put_rows(environment, ledger, txn);
     sweep->spent_us += (uv_hrtime() - started_ns) / 1000;
     if (st == ST_OK && is_done)
         end_sweep(retention, ledger, now_ms);

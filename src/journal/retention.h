@@ -2,8 +2,9 @@
  *
  * A sweep walks the events in order of id, a slice per transaction, and deletes
  * what its channel's limits (age, count, bytes) or the limit of the whole
- * journal let go. It writes the rows of the channels it took from in the same
- * transaction, so that no crash can leave a figure that lies.
+ * journal let go. The channels that it took from owe their rows to the same
+ * transaction (checkpoint_put_owed), so that no crash can leave a figure that
+ * lies.
  *
  * Threads   The journal's.
  * Memory    A list of ids, of one slice.

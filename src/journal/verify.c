@@ -4,6 +4,10 @@
  * previous id must be the one that its channel showed last; at its first event,
  * something that was trimmed, or nothing.
  *
+ * An amendment is two things in one transaction, so both are looked for from
+ * either side: a record that was amended names the event that told so, and that
+ * event names it back.
+ *
  * What start-up would make of the rows is made here, in a journal of its own
  * that has only the books and looks at the same snapshot.
  */
@@ -14,6 +18,7 @@
 #include "writer.h"
 
 #include <tidings/check.h>
+#include <tidings/wire.h>
 
 #include <inttypes.h>
 #include <stdarg.h>
@@ -27,6 +32,7 @@ struct seen {
 };
 
 struct verifier {
+    MDB_txn *txn;
     struct journal books; /* registry and ledger, as a start would load them */
     struct seen *seen;    /* by number */
     uint32_t seen_count;
@@ -69,6 +75,89 @@ static void check_chain(struct verifier *verifier, uint64_t id,
              id, channel->entry->name, record->previous_id);
 }
 
+/* ---- amendments ---------------------------------------------------------- */
+
+/* Does the record begin with `head` and an id? */
+static bool names_an_id(const struct record *record, const char *head,
+                        uint64_t *id_out)
+{
+    const struct text head_text = text_of(head);
+    struct text rest = record->data;
+    uint64_t id = 0;
+
+    if (rest.length < head_text.length ||
+        memcmp(rest.bytes, head, head_text.length) != 0)
+        return false;
+    rest.bytes += head_text.length;
+    rest.length -= head_text.length;
+    while (rest.length > 0 && rest.bytes[0] >= '0' && rest.bytes[0] <= '9') {
+        id = id * 10 + (uint64_t)(rest.bytes[0] - '0');
+        rest.bytes++;
+        rest.length--;
+    }
+    *id_out = id;
+    return true;
+}
+
+/* Which event of its channel does this one say it amends? False: none. */
+static bool read_target(const struct record *record, uint64_t *id_out)
+{
+#define A(name, member, type_name)                                             \
+    if (text_is(record->type, type_name))                                      \
+        return names_an_id(record, "{\"" member "\":", id_out);
+    AMENDMENTS(A)
+#undef A
+    return false;
+}
+
+static bool find_record(const struct verifier *verifier, uint64_t id,
+                        struct record *record_out)
+{
+    MDB_val key = {sizeof id, &id};
+    MDB_val value;
+
+    return mdb_get(verifier->txn, verifier->books.environment.events, &key,
+                   &value) == 0 &&
+           record_decode(value.mv_data, value.mv_size, record_out) == ST_OK;
+}
+
+/* The event that told of it must be there: it is newer, and what is newer is
+ * trimmed later. */
+static void check_amended(struct verifier *verifier, uint64_t id,
+                          const struct record *record)
+{
+    struct record news;
+    uint64_t target = 0;
+
+    verifier->result.corrected += record->fate == RECORD_CORRECTED;
+    verifier->result.withdrawn += record->fate == RECORD_WITHDRAWN;
+    if (!find_record(verifier, record->amended_by, &news) ||
+        news.channel != record->channel || !read_target(&news, &target) ||
+        target != id)
+        find(verifier,
+             "event %" PRIu64 " was amended by %" PRIu64
+             ", which does not say so",
+             id, record->amended_by);
+}
+
+/* What it amends may be trimmed by now, but not as it was before. */
+static void check_news(struct verifier *verifier, uint64_t id,
+                       const struct record *record)
+{
+    struct record amended;
+    uint64_t target;
+
+    if (record->fate == RECORD_PUBLISHED && read_target(record, &target) &&
+        find_record(verifier, target, &amended) &&
+        (amended.channel != record->channel || amended.amended_by < id))
+        find(verifier,
+             "event %" PRIu64 " says that it amends %" PRIu64
+             ", which is as it was",
+             id, target);
+}
+
+/* ---- events -------------------------------------------------------------- */
+
 static void check_event(struct verifier *verifier, uint64_t id,
                         const MDB_val *value)
 {
@@ -93,6 +182,10 @@ static void check_event(struct verifier *verifier, uint64_t id,
     if (record.time_ms < verifier->last_ms)
         find(verifier, "event %" PRIu64 " is older than the one before it", id);
     check_chain(verifier, id, &record, channel);
+    if (record.fate != RECORD_PUBLISHED)
+        check_amended(verifier, id, &record);
+    if (event_type_is_reserved(record.type))
+        check_news(verifier, id, &record);
 
     seen = &verifier->seen[record.channel];
     if (seen->count == 0)
@@ -201,6 +294,7 @@ enum status journal_verify(struct journal *journal, verify_finding_fn *tell,
     verifier->books.registry = registry_create(UINT32_MAX);
     writer_init(&verifier->books);
     if (st == ST_OK) {
+        verifier->txn = txn;
         st = verify(verifier, txn);
         mdb_txn_abort(txn);
     }

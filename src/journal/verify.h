@@ -19,10 +19,11 @@ typedef void verify_finding_fn(void *arg, const char *finding);
 
 struct verify_result {
     uint64_t events, bytes, findings;
+    uint64_t corrected, withdrawn; /* of these events */
     unsigned channels;
 };
 
-/* Checksums; ids rise; times never decrease; every chain is whole from the
+/* Checksums; ids rise; amendments are whole; times never decrease; every chain is whole from the
  * newest event back to what was trimmed; each channel's figures, loaded as a
  * start would load them, are those of its events. */
 enum status journal_verify(struct journal *journal, verify_finding_fn *tell,

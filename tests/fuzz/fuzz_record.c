@@ -24,7 +24,7 @@ static void check_record(const uint8_t *bytes, size_t length)
     if (record_decode(bytes, length, &record) != ST_OK)
         return;
     CHECK(lies_inside(record.type, whole) && lies_inside(record.data, whole));
-    CHECK(record_bytes(record.type.length, record.data.length) == length);
+    CHECK(record_bytes(&record) == length);
     CHECK(record_stored_bytes(length) > length);
 
     again = must_malloc(length);

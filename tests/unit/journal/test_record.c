@@ -6,16 +6,34 @@
 
 #include <string.h>
 
+static const struct record published = {
+    .channel = 0x01020304,
+    .previous_id = UINT64_C(0x1122334455667788),
+    .time_ms = INT64_C(1700000000123),
+    .type = {"cheese", 6},
+    .data = {"{\"pieces\":92}", 13},
+};
+static const struct record corrected = {
+    .channel = 0x01020304,
+    .previous_id = UINT64_C(0x1122334455667788),
+    .time_ms = INT64_C(1700000000123),
+    .type = {"cheese", 6},
+    .data = {"{}", 2},
+    .fate = RECORD_CORRECTED,
+    .amended_by = 77,
+};
+static const struct record withdrawn = {
+    .channel = 7,
+    .previous_id = 3,
+    .time_ms = INT64_C(1700000000123),
+    .fate = RECORD_WITHDRAWN,
+    .amended_by = 78,
+};
+
 static size_t encode(unsigned char *bytes, uint64_t id)
 {
-    const struct record record = {0x01020304,
-                                  UINT64_C(0x1122334455667788),
-                                  INT64_C(1700000000123),
-                                  {"cheese", 6},
-                                  {"{\"pieces\":92}", 13}};
-
-    record_encode(bytes, id, &record);
-    return record_bytes(6, 13);
+    record_encode(bytes, id, &published);
+    return record_bytes(&published);
 }
 
 static void what_goes_in_comes_out(void **state)
@@ -46,12 +64,51 @@ static void the_form_is_the_same_on_every_machine(void **state)
     assert_memory_equal(bytes + 4, head, sizeof head);
 }
 
-static void every_flipped_bit_is_seen(void **state)
+static void what_was_amended_comes_out(void **state)
 {
+    static const struct record *const records[] = {&corrected, &withdrawn};
     unsigned char bytes[100];
-    const size_t length = encode(bytes, 5);
 
     (void)state;
+    for (unsigned i = 0; i < 2; i++) {
+        const size_t length = record_bytes(records[i]);
+        struct record record;
+
+        record_encode(bytes, 5, records[i]);
+        assert_int_equal(record_decode(bytes, length, &record), ST_OK);
+        assert_true(record_is_intact(bytes, length, 5));
+        assert_int_equal(record.fate, records[i]->fate);
+        assert_int_equal(record.amended_by, records[i]->amended_by);
+        assert_int_equal(record.previous_id, records[i]->previous_id);
+        assert_true(text_equals(record.type, records[i]->type));
+        assert_true(text_equals(record.data, records[i]->data));
+    }
+}
+
+/* Byte 4: the version in the upper half, the fate in the lower. */
+static void what_no_record_can_be_is_refused(void **state)
+{
+    unsigned char bytes[100];
+    struct record record;
+    size_t length;
+
+    (void)state;
+    length = record_bytes(&withdrawn);
+    record_encode(bytes, 5, &withdrawn);
+    assert_int_equal(record_decode(bytes, length - 1, &record), ST_CORRUPT);
+    assert_int_equal(record_decode(bytes, length + 1, &record), ST_CORRUPT);
+    bytes[RECORD_HEADER_BYTES] = 0; /* amended by nobody */
+    assert_int_equal(record_decode(bytes, length, &record), ST_CORRUPT);
+
+    length = encode(bytes, 5);
+    bytes[4] = 0x13; /* a fate that there is not */
+    assert_int_equal(record_decode(bytes, length, &record), ST_CORRUPT);
+    bytes[4] = 0x20; /* a version that there is not */
+    assert_int_equal(record_decode(bytes, length, &record), ST_CORRUPT);
+}
+
+static void assert_no_bit_can_be_flipped(unsigned char *bytes, size_t length)
+{
     for (size_t bit = 0; bit < length * 8; bit++) {
         struct record record;
 
@@ -60,6 +117,18 @@ static void every_flipped_bit_is_seen(void **state)
             assert_false(record_is_intact(bytes, length, 5));
         bytes[bit / 8] ^= (unsigned char)(1u << bit % 8);
     }
+}
+
+static void every_flipped_bit_is_seen(void **state)
+{
+    unsigned char bytes[100];
+    size_t length = record_bytes(&corrected);
+
+    (void)state;
+    record_encode(bytes, 5, &corrected);
+    assert_no_bit_can_be_flipped(bytes, length);
+    length = encode(bytes, 5);
+    assert_no_bit_can_be_flipped(bytes, length);
     assert_false(record_is_intact(bytes, length, 6));
     assert_false(record_is_intact(bytes, length - 1, 5));
 }
@@ -102,6 +171,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_goes_in_comes_out),
         cmocka_unit_test(the_form_is_the_same_on_every_machine),
+        cmocka_unit_test(what_was_amended_comes_out),
+        cmocka_unit_test(what_no_record_can_be_is_refused),
         cmocka_unit_test(every_flipped_bit_is_seen),
         cmocka_unit_test(what_is_too_short_is_refused),
         cmocka_unit_test(rows_come_back),

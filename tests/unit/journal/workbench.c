@@ -2,6 +2,7 @@
 #include "workbench.h"
 
 #include "journal/journal_state.h"
+#include "journal/verify.h"
 #include "journal/writer.h"
 
 #include <tidings/check.h>
@@ -132,6 +133,53 @@ uint64_t publish_now(struct bench *bench, const char *channel, const char *data)
 
     assert_int_equal(publish_keyed(bench, channel, data, "", &id), ST_OK);
     return id;
+}
+
+struct publish *make_amendment(enum amendment_kind kind, const char *channel,
+                               uint64_t id, const char *type, const char *data,
+                               const char *key)
+{
+    struct publish *publish = publish_create(1);
+
+    publish->events[0] =
+        event_create(text_of(channel), text_of(type != NULL ? type : ""),
+                     text_of(data), text_of(key));
+    event_set_amendment(publish->events[0], kind, id, type != NULL);
+    return publish;
+}
+
+struct outcome run_amendment(struct bench *bench, struct publish *publish)
+{
+    struct publish *answered = run(bench, publish);
+    const struct outcome outcome = {answered->result, answered->events[0]->id,
+                                    answered->events[0]->is_duplicate != 0};
+
+    publish_destroy(&answered);
+    return outcome;
+}
+
+struct outcome amend_now(struct bench *bench, enum amendment_kind kind,
+                         const char *channel, uint64_t id, const char *type,
+                         const char *data)
+{
+    return run_amendment(bench,
+                         make_amendment(kind, channel, id, type, data, ""));
+}
+
+static void print_finding(void *arg, const char *sentence)
+{
+    (void)arg;
+    print_error("%s\n", sentence);
+}
+
+uint64_t sound_events(struct bench *bench)
+{
+    struct verify_result result;
+
+    assert_int_equal(
+        journal_verify(bench->journal, print_finding, NULL, &result), ST_OK);
+    assert_int_equal(result.findings, 0);
+    return result.events;
 }
 
 void settle_chores(struct bench *bench)

@@ -41,6 +41,23 @@ uint64_t publish_now(struct bench *bench, const char *channel,
 enum status publish_keyed(struct bench *bench, const char *channel,
                           const char *data, const char *key, uint64_t *id_out);
 
+/* An amendment in its own transaction. `type` NULL: the old one stays. */
+struct outcome {
+    enum status result;
+    uint64_t id;
+    bool is_duplicate;
+};
+struct outcome amend_now(struct bench *bench, enum amendment_kind kind,
+                         const char *channel, uint64_t id, const char *type,
+                         const char *data);
+struct publish *make_amendment(enum amendment_kind kind, const char *channel,
+                               uint64_t id, const char *type, const char *data,
+                               const char *key);
+struct outcome run_amendment(struct bench *bench, struct publish *publish);
+
+/* Is everything as journal_verify wants it? How many events there are. */
+uint64_t sound_events(struct bench *bench);
+
 /* A publish of `count` equal events, not posted. */
 struct publish *make_publish(const char *channel, const char *data,
                              unsigned count);

@@ -19,7 +19,11 @@
 static struct event_view event_of(uint64_t id, struct text type,
                                   struct text data)
 {
-    return (struct event_view){id, TIME_MS, text_of("cheese"), type, data};
+    return (struct event_view){.id = id,
+                               .time_ms = TIME_MS,
+                               .channel = text_of("cheese"),
+                               .type = type,
+                               .data = data};
 }
 
 static void check_output(const char *claim, struct buffer *out,
