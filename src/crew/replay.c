@@ -7,8 +7,15 @@
  * The cache is direct-mapped: one slot per hash of (channel, format, position).
  * Subscribers that were demoted in one turn have the same position and hit it.
  * Who has positions per channel leaves events out: such slices are not shared.
+ *
+ * An amendment rewrites what the journal holds, so a slice is of use only while
+ * its channel's newest amendment is the one that was known before the slice was
+ * read. This is asked of the registry and not learnt from batches: a thread that
+ * is behind, or has no subscribers, gets none.
  */
 #include <tidings/replay.h>
+
+#include "base/seeded_bug.h"
 
 #include <tidings/check.h>
 
@@ -23,6 +30,7 @@ enum {
 struct replay_slot {
     const struct channel_entry *entry;
     uint64_t after, upto;
+    uint64_t amended_id; /* of the channel, before the slice was read */
     struct frames *frames;
     unsigned max_events;
     uint8_t format;
@@ -87,6 +95,13 @@ static struct replay_slot *slot_of(struct crew *crew,
     return &crew_replay_cache(crew)->slots[(mix >> 32) % CACHE_SLOTS];
 }
 
+static uint64_t amended_id(const struct channel_entry *entry)
+{
+    return seeded_bug("amend-stale-slice")
+               ? 0
+               : atomic_load_explicit(&entry->amended_id, memory_order_acquire);
+}
+
 static bool take_cached(const struct replay_slot *slot,
                         const struct channel_entry *entry,
                         struct subscriber *subscriber, unsigned max_events,
@@ -94,25 +109,24 @@ static bool take_cached(const struct replay_slot *slot,
 {
     if (slot->entry != entry || slot->after != subscriber->cursor ||
         slot->format != subscriber->format || slot->frames == NULL ||
-        slot->max_events != max_events)
+        slot->max_events != max_events ||
+        slot->amended_id != amended_id(entry))
         return false;
     *frames_out = frames_ref(slot->frames);
     subscriber->cursor = slot->upto;
     return true;
 }
 
-static void keep(struct replay_slot *slot, const struct channel_entry *entry,
-                 uint64_t after, const struct subscriber *subscriber,
-                 unsigned max_events, struct frames *frames)
+/* What was read as `read` says, up to the subscriber's cursor. */
+static void keep(struct replay_slot *slot, struct replay_slot read,
+                 const struct subscriber *subscriber, struct frames *frames)
 {
     if (frames->length > CACHE_FRAMES_MAX)
         return;
     frames_unref(&slot->frames);
-    slot->entry = entry;
-    slot->after = after;
+    *slot = read;
     slot->upto = subscriber->cursor;
     slot->format = subscriber->format;
-    slot->max_events = max_events;
     slot->frames = frames_ref(frames);
 }
 
@@ -231,7 +245,9 @@ static enum status read_or_take(struct crew *crew,
                                 struct journal_query *query,
                                 struct replay *replay)
 {
-    uint64_t after = subscriber->cursor;
+    struct replay_slot read = {.entry = query->only,
+                               .after = subscriber->cursor,
+                               .max_events = query->max_events};
     struct replay_slot *slot = NULL;
     enum status st;
 
@@ -240,14 +256,14 @@ static enum status read_or_take(struct crew *crew,
         if (take_cached(slot, query->only, subscriber, query->max_events,
                         &replay->frames))
             return ST_OK;
+        read.amended_id = amended_id(query->only);
     }
     st = read_slice(crew, subscriber, query, replay);
     if (st != ST_OK)
         return st;
-    look_for_gap(crew, subscriber, after, replay);
+    look_for_gap(crew, subscriber, read.after, replay);
     if (slot != NULL && replay->frames != NULL && !replay->has_gap)
-        keep(slot, query->only, after, subscriber, query->max_events,
-             replay->frames);
+        keep(slot, read, subscriber, replay->frames);
     return ST_OK;
 }
 
