@@ -109,8 +109,7 @@ static bool take_cached(const struct replay_slot *slot,
 {
     if (slot->entry != entry || slot->after != subscriber->cursor ||
         slot->format != subscriber->format || slot->frames == NULL ||
-        slot->max_events != max_events ||
-        slot->amended_id != amended_id(entry))
+        slot->max_events != max_events || slot->amended_id != amended_id(entry))
         return false;
     *frames_out = frames_ref(slot->frames);
     subscriber->cursor = slot->upto;

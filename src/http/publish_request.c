@@ -1,9 +1,11 @@
-/* publish_request.c -- events in by HTTP: POST /publish/{channel}.
+/* publish_request.c -- events in by HTTP: POST /publish/{channel}; by PUT and
+ * DELETE of /publish/{channel}/{id} an event is corrected or withdrawn.
  *
  *     head        channel, type, key, time and the body's kind are noted
  *     body        read by the crew; becomes one event, or one per line (NDJSON)
  *     COMMITTING  the journal has it; all of it or nothing
- *     answer      201 with the id, 200 if the key was seen, or why not
+ *     answer      201 with the id, 200 if the key was seen or an event was
+ *                 amended, or why not
  *
  * Everything is checked before anything is posted, and nothing is answered
  * before it is on disk.
@@ -20,12 +22,18 @@
 
 enum { BATCH_EVENTS_MAX = 10000 };
 
+#define ID_MAX UINT64_C(9007199254740991) /* 2^53 - 1 */
+
 struct publish_request {
     const struct config *config;
     struct arena arena;
     struct text channel, type, key;
     int64_t time_ms;
     bool is_batch; /* application/x-ndjson */
+    bool has_type; /* also an empty one */
+    bool is_amendment;
+    enum amendment_kind kind; /* of an amendment */
+    uint64_t amended_id;
 };
 
 static struct publish_request *request_of(struct connection *connection)
@@ -61,7 +69,10 @@ static void refuse(struct connection *connection, unsigned status,
     R(FULL,        503,    "overload",     "too much is waiting; come back in a moment")\
     R(CLOSED,      503,    "stopping",     "the server is stopping; nothing was stored")\
     R(BAD_INPUT,   400,    "bad_request",  "the event is malformed")                    \
-    R(TOO_BIG,     413,    "too_big",      "the event is over the limit")
+    R(TOO_BIG,     413,    "too_big",      "the event is over the limit")                \
+    R(NOT_FOUND,   404,    "not_found",    "that channel keeps no such event")           \
+    R(RESERVED,    409,    "reserved",     "Tidings' own events cannot be amended")      \
+    R(WITHDRAWN,   410,    "withdrawn",    "the event was withdrawn")
 /* clang-format on */
 
 static void refuse_result(struct connection *connection, enum status st)
@@ -76,12 +87,23 @@ static void refuse_result(struct connection *connection, enum status st)
     refuse(connection, 500, "journal", "the journal could not store it");
 }
 
+static void append_id(const struct event *event, struct buffer *body)
+{
+    buffer_append_string(body, "{\"id\":");
+    buffer_append_u64(body, event->id);
+    if (event->amends == NULL)
+        return;
+    buffer_append_string(body, ",\"");
+    buffer_append_string(body, amendment_member(event->amends->kind));
+    buffer_append_string(body, "\":");
+    buffer_append_u64(body, event->amends->id);
+}
+
 static void append_ids(const struct publish *publish, bool is_batch,
                        struct buffer *body)
 {
     if (!is_batch) {
-        buffer_append_string(body, "{\"id\":");
-        buffer_append_u64(body, publish->events[0]->id);
+        append_id(publish->events[0], body);
     } else {
         buffer_append_string(body, "{\"ids\":[");
         for (unsigned i = 0; i < publish->count; i++) {
@@ -107,6 +129,7 @@ static void answered(struct connection *connection, struct publish *publish)
 {
     struct publish_request *request = request_of(connection);
     unsigned new_count;
+    bool is_created;
     struct buffer body;
 
     if (publish->result == ST_FULL) { /* of the journal: waiting is in vain */
@@ -121,12 +144,13 @@ static void answered(struct connection *connection, struct publish *publish)
         return;
     }
     new_count = count_new(publish);
+    is_created = new_count > 0 && !request->is_amendment;
     metrics_add(crew_metrics(connection_crew(connection)),
                 METRIC_http_published, new_count);
     buffer_init(&body);
     append_ids(publish, request->is_batch, &body);
     connection_answer(connection, &(struct answer){
-                                      .status = new_count > 0 ? 201 : 200,
+                                      .status = is_created ? 201 : 200,
                                       .type = "application/json",
                                       .body = buffer_text(&body),
                                   });
@@ -235,6 +259,22 @@ static void commit_batch(struct connection *connection, struct text body)
     refuse(connection, 400, "bad_request", why);
 }
 
+/* One event, or what is to stand in the place of one. */
+static struct publish *make_publish(const struct publish_request *request,
+                                    struct text data)
+{
+    struct publish *publish = publish_create(1);
+    struct event *event =
+        event_create(request->channel, request->type, data, request->key);
+
+    event->time_ms = request->time_ms;
+    if (request->is_amendment)
+        event_set_amendment(event, request->kind, request->amended_id,
+                            request->has_type);
+    publish->events[0] = event;
+    return publish;
+}
+
 static void on_body(struct connection *connection, struct text body)
 {
     struct publish_request *request = request_of(connection);
@@ -244,6 +284,8 @@ static void on_body(struct connection *connection, struct text body)
         commit_batch(connection, body);
         return;
     }
+    if (request->is_amendment && request->kind == AMENDMENT_WITHDRAWAL)
+        body = text_of("");
     if (body.length > (size_t)request->config->event_max_bytes) {
         refuse(connection, 413, "too_big", "the event is over the limit");
         return;
@@ -252,10 +294,7 @@ static void on_body(struct connection *connection, struct text body)
         refuse(connection, 400, "bad_request", "the data is not UTF-8");
         return;
     }
-    publish = publish_create(1);
-    publish->events[0] =
-        event_create(request->channel, request->type, body, request->key);
-    publish->events[0]->time_ms = request->time_ms;
+    publish = make_publish(request, body);
     commit(connection, &publish);
 }
 
@@ -269,8 +308,24 @@ static const struct role_calls publish_calls = {
 /* ---- the head
  * ----------------------------------------------------------------------- */
 
-static const char *read_channel(struct publish_request *publish,
-                                const char *raw_path)
+/* Cuts the last segment off and reads it. */
+static bool read_amended_id(struct publish_request *publish, struct text *path)
+{
+    struct text id = {path->bytes + path->length, 0};
+
+    while (path->length > 0 && id.bytes[-1] != '/') {
+        id.bytes--;
+        id.length++;
+        path->length--;
+    }
+    if (path->length == 0)
+        return false;
+    path->length--;
+    return text_to_number(id, ID_MAX, &publish->amended_id);
+}
+
+static const char *read_path(struct publish_request *publish,
+                             const char *raw_path)
 {
     struct text segment = text_of(raw_path + strlen("/publish"));
 
@@ -278,6 +333,9 @@ static const char *read_channel(struct publish_request *publish,
         segment.bytes++;
         segment.length--;
     }
+    if (publish->is_amendment && !read_amended_id(publish, &segment))
+        return "an event is named by its channel and id: "
+               "/publish/{channel}/{id}";
     publish->channel = arena_copy(&publish->arena, segment);
     if (segment.length == 0 && publish->is_batch)
         return NULL; /* each line names its own */
@@ -315,6 +373,7 @@ static const char *read_words(struct publish_request *publish,
             ST_OK ||
         read_word(publish, request, "Event-Time", "time", &time) != ST_OK)
         return "a parameter has a bad percent-escape";
+    publish->has_type = publish->type.bytes != NULL;
     if (!event_type_is_valid(publish->type))
         return "a type is at most 128 bytes of UTF-8 without controls";
     if (event_type_is_reserved(publish->type))
@@ -326,6 +385,14 @@ static const char *read_words(struct publish_request *publish,
         return "the time is unix milliseconds";
     publish->time_ms = (int64_t)time_ms;
     return NULL;
+}
+
+static void read_method(struct publish_request *publish, const char *method)
+{
+    const bool is_withdrawal = strcmp(method, "DELETE") == 0;
+
+    publish->is_amendment = is_withdrawal || strcmp(method, "PUT") == 0;
+    publish->kind = is_withdrawal ? AMENDMENT_WITHDRAWAL : AMENDMENT_CORRECTION;
 }
 
 void publish_handle(const struct http_context *context,
@@ -340,10 +407,12 @@ void publish_handle(const struct http_context *context,
         size += strlen(request->headers[i].value);
     arena_init(&publish->arena, size);
     publish->config = context->config;
+    read_method(publish, request->method);
     publish->is_batch =
+        !publish->is_amendment &&
         request_accepts(request, "Content-Type", "application/x-ndjson");
     connection_set_role(connection, &publish_calls, publish);
-    why = read_channel(publish, request->raw_path);
+    why = read_path(publish, request->raw_path);
     if (why == NULL)
         why = read_words(publish, request);
     if (why != NULL)

@@ -29,7 +29,7 @@ struct http_context {
 /*        path            below  methods                       handler         what it is */
 #define ROUTES(ROUTE)                                                                                       \
     ROUTE("/events",      true,  BIT_GET | BIT_HEAD | BIT_POST, subscribe_handle, "subscribe")              \
-    ROUTE("/publish",     true,  BIT_POST,                      publish_handle,   "publish an event or a batch") \
+    ROUTE("/publish",     true,  BIT_POST | BIT_PUT | BIT_DELETE, publish_handle, "publish, correct, withdraw")        \
     ROUTE("/channels",    true,  BIT_GET | BIT_HEAD,            admin_channels,   "what the journal keeps") \
     ROUTE("/healthz",     false, BIT_GET | BIT_HEAD,            admin_health,     "the process lives")      \
     ROUTE("/readyz",      false, BIT_GET | BIT_HEAD,            admin_ready,      "it can take events")     \

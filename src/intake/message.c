@@ -8,8 +8,10 @@
  * a payload {"type":..,"data":..}. A message whose header names the type is
  * taken as it is: its publisher has said what is data.
  *
- * A message without headers is the usual case and costs three look-ups in a
- * table that is not there. Headers are cut at a NUL by the library; names are
+ * A message that amends an event names it in a header, Corrects or Withdraws.
+ *
+ * A message without headers is the usual case and costs five look-ups in a table
+ * that is not there. Headers are cut at a NUL by the library; names are
  * compared as they are written.
  */
 #include "message.h"
@@ -17,12 +19,16 @@
 #include "subject.h"
 
 #define TIME_DIGITS_MAX 15 /* the year 33658 */
+#define ID_DIGITS_MAX   16 /* ids are below 2^53 */
 
 /* What the headers say; views into the message. */
 struct headers {
     bool has_type;
     struct text type, key;
     int64_t time_ms; /* 0: not said */
+    bool is_amendment;
+    enum amendment_kind kind; /* of an amendment */
+    uint64_t amended_id;
 };
 
 struct text message_data(const natsMsg *msg)
@@ -44,35 +50,63 @@ static bool find_header(natsMsg *msg, const char *name, struct text *value_out)
     return true;
 }
 
-static bool parse_time(struct text digits, int64_t *time_ms_out)
+static bool parse_number(struct text digits, size_t digits_max,
+                         uint64_t *number_out)
 {
-    int64_t time_ms = 0;
+    uint64_t number = 0;
 
-    if (digits.length == 0 || digits.length > TIME_DIGITS_MAX)
+    if (digits.length == 0 || digits.length > digits_max)
         return false;
     for (size_t i = 0; i < digits.length; i++) {
         if (digits.bytes[i] < '0' || digits.bytes[i] > '9')
             return false;
-        time_ms = time_ms * 10 + (digits.bytes[i] - '0');
+        number = number * 10 + (uint64_t)(digits.bytes[i] - '0');
     }
-    *time_ms_out = time_ms;
+    *number_out = number;
     return true;
+}
+
+/* Which event the message amends, if any; at most one. */
+static enum refusal read_amendment(natsMsg *msg, struct headers *headers)
+{
+    static const struct {
+        const char *header;
+        enum amendment_kind kind;
+    } row[] = {{"Corrects", AMENDMENT_CORRECTION},
+               {"Withdraws", AMENDMENT_WITHDRAWAL}};
+
+    for (unsigned i = 0; i < sizeof row / sizeof row[0]; i++) {
+        struct text id;
+
+        if (!find_header(msg, row[i].header, &id))
+            continue;
+        if (headers->is_amendment ||
+            !parse_number(id, ID_DIGITS_MAX, &headers->amended_id))
+            return REFUSAL_BAD_ID;
+        headers->is_amendment = true;
+        headers->kind = row[i].kind;
+    }
+    return REFUSAL_NONE;
 }
 
 static enum refusal read_headers(natsMsg *msg, struct headers *headers_out)
 {
-    struct headers headers = {false, {"", 0}, {"", 0}, 0};
+    struct headers headers = {.type = {"", 0}, .key = {"", 0}};
     struct text time;
+    uint64_t time_ms = 0;
+    enum refusal refusal;
 
     headers.has_type = find_header(msg, "Event-Type", &headers.type);
     if (find_header(msg, "Nats-Msg-Id", &headers.key) &&
         headers.key.length > EVENT_KEY_MAX_BYTES)
         return REFUSAL_BAD_KEY;
     if (find_header(msg, "Event-Time", &time) &&
-        !parse_time(time, &headers.time_ms))
+        !parse_number(time, TIME_DIGITS_MAX, &time_ms))
         return REFUSAL_BAD_TIME;
+    headers.time_ms = (int64_t)time_ms;
+    refusal = read_amendment(msg, &headers);
     *headers_out = headers;
-    return REFUSAL_NONE;
+    return refusal;
 }
 
 static enum refusal check_type(struct text type)
@@ -107,10 +141,24 @@ static enum refusal read_body(const struct message_rules *rules,
     return check_type(headers->type);
 }
 
+static bool is_withdrawal(const struct headers *headers)
+{
+    return headers->is_amendment && headers->kind == AMENDMENT_WITHDRAWAL;
+}
+
+/* A correction has a type if a header gives one, or its envelope. */
+static void note_amendment(const struct headers *headers, bool has_envelope,
+                           struct event *event)
+{
+    if (headers->is_amendment)
+        event_set_amendment(event, headers->kind, headers->amended_id,
+                            headers->has_type || has_envelope);
+}
+
 enum refusal message_to_event(const struct message_rules *rules, natsMsg *msg,
                               struct event **event_out)
 {
-    const struct text payload = message_data(msg);
+    struct text payload = message_data(msg);
     struct envelope envelope;
     struct headers headers;
     struct text channel;
@@ -125,12 +173,18 @@ enum refusal message_to_event(const struct message_rules *rules, natsMsg *msg,
     if (refusal != REFUSAL_NONE)
         return refusal;
 
+    if (is_withdrawal(&headers)) {
+        headers.has_type = true; /* no envelope is looked for */
+        headers.type = payload = text_of("");
+    }
     buffer_init(&envelope.scratch);
     refusal = read_body(rules, &headers, payload, &envelope);
     if (refusal == REFUSAL_NONE) {
         *event_out =
             event_create(channel, envelope.type, envelope.data, headers.key);
         (*event_out)->time_ms = headers.time_ms;
+        note_amendment(&headers, envelope.data.bytes != payload.bytes,
+                       *event_out);
     }
     buffer_fini(&envelope.scratch);
     return refusal;

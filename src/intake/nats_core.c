@@ -80,14 +80,23 @@ static void on_written(struct publish *publish)
     publish_destroy(&publish);
 }
 
+static void note_outcome(struct owed *owed, const struct event *event)
+{
+    owed->id = event->id;
+    owed->is_duplicate = event->is_duplicate != 0;
+    if (event->amends == NULL)
+        return;
+    owed->amends = amendment_member(event->amends->kind);
+    owed->amended_id = event->amends->id;
+}
+
 static void on_written_asked(struct publish *publish)
 {
     struct owed *owed = publish->asker;
 
     owed->refusal = outcome(publish);
     if (owed->refusal == REFUSAL_NONE) {
-        owed->id = publish->events[0]->id;
-        owed->is_duplicate = publish->events[0]->is_duplicate != 0;
+        note_outcome(owed, publish->events[0]);
     } else {
         hand_over_event(owed, publish);
     }

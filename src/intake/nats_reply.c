@@ -65,6 +65,8 @@ struct owed *owed_create(struct replies *replies, const char *subject)
     owed->refusal = REFUSAL_NONE;
     owed->id = 0;
     owed->is_duplicate = false;
+    owed->amends = NULL;
+    owed->amended_id = 0;
     owed->message = NULL;
     owed->event = NULL;
     memcpy(owed->subject, where, bytes);
@@ -128,6 +130,10 @@ static void answer(struct replies *replies, const struct owed *owed)
     if (owed->refusal == REFUSAL_NONE) {
         buffer_append_string(text, "{\"id\":");
         buffer_append_u64(text, owed->id);
+        if (owed->amends != NULL) {
+            buffer_printf(text, ",\"%s\":", owed->amends);
+            buffer_append_u64(text, owed->amended_id);
+        }
         if (owed->is_duplicate)
             buffer_append_string(text, ",\"duplicate\":true");
         buffer_append_char(text, '}');

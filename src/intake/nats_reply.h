@@ -33,7 +33,9 @@ struct owed {
     struct replies *replies;
     enum refusal refusal; /* NONE: the answer is the id */
     uint64_t id;
-    bool is_duplicate;   /* its key was seen before */
+    bool is_duplicate;   /* its key was seen before; it is in force already */
+    const char *amends;  /* "corrects" or "withdraws"; NULL: a plain event */
+    uint64_t amended_id; /* the event that it amends */
     natsMsg *message;    /* refused: ours, or NULL */
     struct event *event; /* refused when it was one already: ours, or NULL */
     char subject[];      /* of the answer, ended by NUL; "": none */

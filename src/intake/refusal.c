@@ -34,11 +34,23 @@ enum refusal refusal_of_post(enum status st)
 
 enum refusal refusal_of_result(enum status st)
 {
-    if (st == ST_OK)
-        return REFUSAL_NONE;
-    if (st == ST_NO_SPACE)
-        return REFUSAL_NO_SPACE;
-    if (st == ST_FULL)
-        return REFUSAL_TOO_MANY_CHANNELS;
-    return st == ST_CLOSED ? REFUSAL_STOPPING : REFUSAL_FAILED;
+    /* clang-format off */
+    static const struct {
+        enum status st;
+        enum refusal refusal;
+    } result[] = {
+        {ST_OK,        REFUSAL_NONE},
+        {ST_NO_SPACE,  REFUSAL_NO_SPACE},
+        {ST_FULL,      REFUSAL_TOO_MANY_CHANNELS},
+        {ST_CLOSED,    REFUSAL_STOPPING},
+        {ST_NOT_FOUND, REFUSAL_NOT_FOUND},
+        {ST_RESERVED,  REFUSAL_RESERVED_EVENT},
+        {ST_WITHDRAWN, REFUSAL_WITHDRAWN},
+    };
+    /* clang-format on */
+
+    for (unsigned i = 0; i < sizeof result / sizeof result[0]; i++)
+        if (result[i].st == st)
+            return result[i].refusal;
+    return REFUSAL_FAILED;
 }

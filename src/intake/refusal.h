@@ -25,6 +25,10 @@
     REFUSAL(BAD_KEY,           "bad_key",           "Nats-Msg-Id is longer than 256 bytes")        \
     REFUSAL(BAD_TIME,          "bad_time",          "Event-Time is not a number of milliseconds")  \
     REFUSAL(BAD_ENVELOPE,      "bad_envelope",      "the data is not an object of type and data")  \
+    REFUSAL(BAD_ID,            "bad_id",            "Corrects or Withdraws, one of them, names an event's id") \
+    REFUSAL(NOT_FOUND,         "not_found",         "that channel keeps no such event")            \
+    REFUSAL(RESERVED_EVENT,    "reserved_event",    "Tidings' own events cannot be amended")       \
+    REFUSAL(WITHDRAWN,         "withdrawn",         "the event was withdrawn")                     \
     REFUSAL(OVERLOADED,        "overloaded",        "too much waits to be written; try again")     \
     REFUSAL(STOPPING,          "stopping",          "the server is stopping; try again")           \
     REFUSAL(NO_SPACE,          "no_space",          "the disk or the journal is full")             \

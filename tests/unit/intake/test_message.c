@@ -79,6 +79,41 @@ static void a_message_becomes_an_event(void **state)
     }
 }
 
+static void an_amendment_names_an_event(void **state)
+{
+    /* clang-format off */
+    static const struct {
+        const char *data, *header;
+        enum amendment_kind kind;
+        bool has_type;
+        const char *type, *event_data;
+    } row[] = {
+        {"text", "Corrects", AMENDMENT_CORRECTION, false, "", "text"},
+        {"",     "Corrects", AMENDMENT_CORRECTION, false, "", ""},
+        {"{\"type\":\"t\",\"data\":1}", "Corrects", AMENDMENT_CORRECTION, true, "t", "1"},
+        {"{\"type\":\"\",\"data\":\"\"}", "Corrects", AMENDMENT_CORRECTION, true, "", ""},
+        {"{\"type\":\"t\"}", "Corrects", AMENDMENT_CORRECTION, false, "", "{\"type\":\"t\"}"},
+        {"\xff",  "Withdraws", AMENDMENT_WITHDRAWAL, true, "", ""},
+    };
+    /* clang-format on */
+
+    (void)state;
+    for (unsigned i = 0; i < sizeof row / sizeof row[0]; i++) {
+        struct event *event = NULL;
+
+        assert_int_equal(try(&usual, "events.a", text_of(row[i].data),
+                             row[i].header, "1844674407370955", &event),
+                         REFUSAL_NONE);
+        assert_non_null(event->amends);
+        assert_int_equal(event->amends->kind, row[i].kind);
+        assert_true(event->amends->id == UINT64_C(1844674407370955));
+        assert_int_equal(event->amends->has_type, row[i].has_type);
+        assert_true(text_is(event_type(event), row[i].type));
+        assert_true(text_is(event_data(event), row[i].event_data));
+        event_unref(&event);
+    }
+}
+
 static void what_is_wrong_has_a_name(void **state)
 {
     /* clang-format off */
@@ -98,6 +133,9 @@ static void what_is_wrong_has_a_name(void **state)
         {REFUSAL_BAD_TIME,      "events.a",   "x",        "Event-Time", "soon"},
         {REFUSAL_BAD_TIME,      "events.a",   "x",        "Event-Time", "-1"},
         {REFUSAL_BAD_TIME,      "events.a",   "x",        "Event-Time", "9999999999999999"},
+        {REFUSAL_BAD_ID,        "events.a",   "x",        "Corrects", "soon"},
+        {REFUSAL_BAD_ID,        "events.a",   "x",        "Corrects", "12345678901234567"},
+        {REFUSAL_BAD_ID,        "events.a",   "x",        "Withdraws", "1 2"},
     };
     /* clang-format on */
 
@@ -199,6 +237,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_message_becomes_an_event),
+        cmocka_unit_test(an_amendment_names_an_event),
         cmocka_unit_test(what_is_wrong_has_a_name),
         cmocka_unit_test(always_an_envelope_means_always),
         cmocka_unit_test(lengths_have_limits),
