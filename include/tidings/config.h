@@ -40,6 +40,7 @@
     NUMBER(keep_bytes,          1073741824,     0,   17592186044416, "bytes", "kept in all channels together; 0: no limit by size")       \
     NUMBER(dedup_window_ms,     86400000,       0,   2592000000,    "ms",     "how long a publisher's key is remembered")                 \
     NUMBER(channels_max,        1000000,        1,   100000000,     "count",  "distinct channels")                                        \
+    NUMBER(sessions_max,        100000,         0,   10000000,      "count",  "sessions, whose position the server keeps; beyond it new ones are told 503") \
     NUMBER(event_max_bytes,     1048576,        1,   67108864,      "bytes",  "data of one event")                                        \
     NUMBER(body_max_bytes,      1048576,        1,   67108864,      "bytes",  "body of one request")                                      \
     NUMBER(journal_queue_events, 131072,        1,   16777216,      "events", "waiting for the journal; beyond it publishers are told 503") \

@@ -27,6 +27,7 @@
 #include <tidings/event.h>
 #include <tidings/mailbox.h>
 #include <tidings/registry.h>
+#include <tidings/sessions.h>
 #include <tidings/status.h>
 
 #include <stdbool.h>
@@ -50,6 +51,8 @@ struct journal_options {
     uint64_t keep_bytes;   /* of all channels together: trims the oldest end */
     int64_t dedup_window_ms;
     unsigned channels_max;
+    unsigned sessions_max;
+    int64_t session_keep_ms; /* unused ones, at least (sessions.h) */
     unsigned mailbox_count;
     size_t mailbox_bytes;
     unsigned commit_events_max; /* of one transaction */
@@ -96,7 +99,8 @@ typedef void publish_answer_fn(struct publish *publish);
 
 /* All or nothing, one commit. An amendment (event.h) is a publish of its own:
  * its event gets the id of the event that tells everybody, or with is_duplicate
- * the id of what was in force already. */
+ * the id of what was in force already. Without events: the answer comes after a
+ * commit of what its poster has changed in the sessions (sessions.h). */
 struct publish {
     struct msg link;           /* first */
     publish_answer_fn *answer; /* NULL: the journal frees it */
@@ -207,6 +211,7 @@ struct journal_figures {
     uint64_t commit_us; /* time inside mdb_txn_commit */
     uint64_t oldest_id, last_id;
     uint64_t mailbox_count, mailbox_refused;
+    uint64_t sessions;
     bool can_commit; /* the last commit worked */
 };
 void journal_figures(struct journal *journal, struct journal_figures *out);

@@ -108,6 +108,7 @@ static int stat_journal(struct log_command *command)
     printf("events      %" PRIu64 ", what was withdrawn among them\n",
            sums.events);
     printf("bytes       %" PRIu64 "\n", sums.bytes);
+    printf("sessions    %" PRIu64 "\n", figures.sessions);
     printf("first id    %" PRIu64 " of this journal\n",
            journal_first_id(command->journal));
     if (sums.largest != NULL && sums.events > 0) {
@@ -224,9 +225,9 @@ static int verify(struct log_command *command)
     if (st != ST_OK && st != ST_CORRUPT)
         return cli_fail(EXIT_FAILED, "%s", status_text(st));
     printf("%" PRIu64 " events in %u channels, %" PRIu64 " corrected, %" PRIu64
-           " withdrawn: %" PRIu64 " findings\n",
+           " withdrawn, %u sessions: %" PRIu64 " findings\n",
            result.events, result.channels, result.corrected, result.withdrawn,
-           result.findings);
+           result.sessions, result.findings);
     return result.findings > 0 ? EXIT_FAILED : EXIT_DONE;
 }
 

@@ -69,6 +69,10 @@ static enum status open_journal(struct service *service)
         .keep_bytes = (uint64_t)config->keep_bytes,
         .dedup_window_ms = config->dedup_window_ms,
         .channels_max = (unsigned)config->channels_max,
+        .sessions_max = (unsigned)config->sessions_max,
+        .session_keep_ms = config->keep_age_ms > config->dedup_window_ms
+                               ? config->keep_age_ms
+                               : config->dedup_window_ms,
         .mailbox_count = (unsigned)config->journal_queue_events,
         .mailbox_bytes = (size_t)config->journal_queue_bytes,
         .commit_events_max = 16384,

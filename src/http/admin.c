@@ -192,6 +192,7 @@ void admin_ready(const struct http_context *context,
     M(commit_us,        "counter", "microseconds spent in commits")                          \
     M(oldest_id,        "gauge",   "oldest event kept")                                      \
     M(last_id,          "gauge",   "newest event")                                           \
+    M(sessions,         "gauge",   "sessions whose position is kept")                        \
     M(mailbox_count,    "gauge",   "publishes that wait for the journal")                    \
     M(mailbox_refused,  "counter", "publishes refused because too many waited")
 /* clang-format on */

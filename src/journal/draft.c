@@ -389,6 +389,9 @@ enum status draft_chores(struct journal *journal, enum chores chores)
         st =
             dedup_trim(&journal->dedup, draft->txn, draft->now_ms, budget.keys);
     note_changes(journal, now_ms);
+    if (st == ST_OK && chores != CHORES_TIGHT)
+        st = session_rows_write(&journal->sessions, &journal->environment,
+                                draft->txn, draft->now_ms, now_ms);
     if (st == ST_OK && budget.rows > 0 && is_checkpoint_due(journal, now_ms)) {
         if (journal->checkpoint.left == 0)
             checkpoint_start(&journal->checkpoint, &journal->ledger);
@@ -413,11 +416,21 @@ void draft_abort(struct journal *journal)
     checkpoint_undo(&journal->checkpoint, &journal->ledger);
     retention_undo(&journal->retention);
     dedup_undo(&journal->dedup);
+    sessions_undo(journal->sessions.sessions);
 }
 
-uint64_t draft_pages(const struct draft *draft)
+uint64_t draft_pages(const struct journal *journal)
 {
-    return draft->bytes / PAGE_BYTES + draft->count / 64 + 4;
+    const struct draft *draft = &journal->draft;
+
+    return draft->bytes / PAGE_BYTES + draft->count / 64 +
+           session_rows_pages(&journal->sessions) + 4;
+}
+
+bool draft_is_empty(const struct journal *journal)
+{
+    return journal->draft.count == 0 &&
+           sessions_taken_count(journal->sessions.sessions) == 0;
 }
 
 enum status draft_commit(struct journal *journal)
@@ -425,15 +438,15 @@ enum status draft_commit(struct journal *journal)
     struct draft *draft = &journal->draft;
     enum status st;
 
-    if (draft->count > 0 &&
-        !environment_has_room(&journal->environment, draft_pages(draft)))
+    if (!draft_is_empty(journal) &&
+        !environment_has_room(&journal->environment, draft_pages(journal)))
         return ST_NO_SPACE;
     mdb_cursor_close(draft->cursor);
     st = from_lmdb(mdb_txn_commit(draft->txn));
     draft->txn = NULL; /* commit frees it whatever it returns */
     if (st == ST_IO &&
         environment_is_disk_full(&journal->environment,
-                                 draft_pages(draft) * PAGE_BYTES))
+                                 draft_pages(journal) * PAGE_BYTES))
         st = ST_NO_SPACE;
     return survive("committing", st);
 }

@@ -35,11 +35,14 @@ enum chores {
 #undef C
 };
 
-/* Retention, forgotten keys, rows: a slice of each that is due. */
+/* Retention, forgotten keys, rows: a slice of each that is due; and sessions. */
 enum status draft_chores(struct journal *journal, enum chores chores) MUST_USE;
 
-/* What its events take, and what a transaction changes besides; about. */
-uint64_t draft_pages(const struct draft *draft);
+/* What it puts in, and what a transaction changes besides; about. */
+uint64_t draft_pages(const struct journal *journal);
+
+/* No event, no session: whether there is room for it says nothing. */
+bool draft_is_empty(const struct journal *journal);
 
 enum status draft_commit(struct journal *journal) MUST_USE;
 void draft_abort(struct journal *journal);

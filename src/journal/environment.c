@@ -182,16 +182,36 @@ static int open_env(struct environment *environment, const char *directory,
     return code;
 }
 
-static int open_tables(struct environment *environment)
+struct table {
+    const char *name;
+    unsigned flags;
+    bool is_needed;
+};
+
+static int open_table(const struct environment *environment, MDB_txn *txn,
+                      const struct table *table, MDB_dbi *handle_out)
 {
     const unsigned creates = environment->is_read_only ? 0 : MDB_CREATE;
+    const int code =
+        mdb_dbi_open(txn, table->name, table->flags | creates, handle_out);
+
+    if (code != MDB_NOTFOUND || table->is_needed)
+        return code;
+    *handle_out = TABLE_ABSENT;
+    return 0;
+}
+
+static int open_tables(struct environment *environment)
+{
     MDB_txn *txn = NULL;
     int code = mdb_txn_begin(environment->env, NULL,
                              environment->is_read_only ? MDB_RDONLY : 0, &txn);
 
-#define TABLE(name, flags)                                                     \
+#define TABLE(name, flags, needed)                                             \
     if (code == 0)                                                             \
-        code = mdb_dbi_open(txn, #name, (flags) | creates, &environment->name);
+        code = open_table(environment, txn,                                    \
+                          &(struct table){#name, flags, needed},               \
+                          &environment->name);
     JOURNAL_TABLES(TABLE)
 #undef TABLE
     if (code != 0) {

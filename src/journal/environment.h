@@ -19,19 +19,22 @@
 #include <stdint.h>
 
 /* clang-format off */
-/*          name       flags           key -> value                                     */
-#define JOURNAL_TABLES(TABLE)                                                            \
-    TABLE(events,    MDB_INTEGERKEY) /* id -> record (record.h); append only           */ \
-    TABLE(channels,  MDB_INTEGERKEY) /* number -> row (channel_row.h); at checkpoints  */ \
-    TABLE(dedup,     0)              /* hash of publisher's key -> id, time (dedup.c)  */ \
-    TABLE(dedup_age, MDB_INTEGERKEY) /* id -> time, hash (dedup.c)                     */ \
-    TABLE(meta,      0)              /* name -> number; see environment_number         */
+/*          name       flags           needed   key -> value; a journal that lacks what is not needed is older */
+#define JOURNAL_TABLES(TABLE)                                                                   \
+    TABLE(events,    MDB_INTEGERKEY, true)  /* id -> record (record.h); append only          */ \
+    TABLE(channels,  MDB_INTEGERKEY, true)  /* number -> row (channel_row.h); at checkpoints */ \
+    TABLE(dedup,     0,              true)  /* hash of publisher's key -> id, time (dedup.c) */ \
+    TABLE(dedup_age, MDB_INTEGERKEY, true)  /* id -> time, hash (dedup.c)                    */ \
+    TABLE(sessions,  0,              false) /* name -> acked, sent, time (session_rows.c)    */ \
+    TABLE(meta,      0,              true)  /* name -> number; see environment_number        */
 /* clang-format on */
 
 /* Number `version` in `meta`: a journal of which something was amended is not
  * for programs that know nothing of that (amend.c). */
 #define JOURNAL_VERSION         1
 #define JOURNAL_VERSION_AMENDED 2
+
+#define TABLE_ABSENT 0 /* read-only, and an older journal: nothing in it */
 
 struct environment {
     MDB_env *env;
@@ -40,7 +43,7 @@ struct environment {
     char *ballast_path; /* of the file that is dropped when the disk is full */
     char *trial_path;   /* of one that is written to see whether it is */
     bool has_ballast;   /* it is there: the disk is believed to have room */
-#define TABLE(name, flags) MDB_dbi name;
+#define TABLE(name, flags, needed) MDB_dbi name;
     JOURNAL_TABLES(TABLE)
 #undef TABLE
 };

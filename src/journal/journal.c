@@ -80,6 +80,8 @@ static enum status load(struct journal *journal, char *why, size_t why_bytes)
     st = load_identity(journal, txn, why, why_bytes);
     if (st == ST_OK)
         st = recovery_load(journal, txn, why, why_bytes);
+    if (st == ST_OK)
+        st = session_rows_load(&journal->sessions, &journal->environment, txn);
     if (st != ST_OK) {
         mdb_txn_abort(txn);
         return st;
@@ -107,6 +109,8 @@ enum status journal_open(const struct journal_options *options,
     mailbox_init(&journal->mailbox, "journal", options->mailbox_count,
                  options->mailbox_bytes, NULL, NULL);
     atomic_store(&journal->figures.can_commit, true);
+    session_rows_init(&journal->sessions, options->sessions_max,
+                      options->session_keep_ms);
 
     st = environment_open(&journal->environment, options->directory, map_bytes,
                           options->is_read_only, why, why_bytes);
@@ -175,6 +179,7 @@ void journal_close(struct journal **journal)
     refuse_rest(mine);
     mailbox_fini(&mine->mailbox);
     writer_fini(mine);
+    session_rows_fini(&mine->sessions);
     environment_close(&mine->environment);
     registry_destroy(&mine->registry);
     free(mine->listeners);
@@ -218,6 +223,7 @@ void journal_figures(struct journal *journal, struct journal_figures *out)
         .last_id = journal_last_id(journal),
         .mailbox_count = mailbox_count(&journal->mailbox),
         .mailbox_refused = mailbox_refused(&journal->mailbox),
+        .sessions = sessions_count(journal->sessions.sessions),
         .can_commit = atomic_load(&journal->figures.can_commit),
     };
 }

@@ -14,6 +14,7 @@
 #include "environment.h"
 #include "ledger.h"
 #include "retention.h"
+#include "session_rows.h"
 
 #include <tidings/journal.h>
 #include <tidings/logger.h>
@@ -65,6 +66,7 @@ struct journal {
     struct checkpoint checkpoint;
     struct retention retention;
     struct dedup dedup;
+    struct session_rows sessions;
     struct draft draft;
     int64_t probe_ms;       /* monotonic: next try after a full disk */
     uint64_t refused_pages; /* of the transaction that found it full */

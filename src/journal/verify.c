@@ -251,6 +251,17 @@ static void check_figures(void *arg, struct channel_entry *entry)
                  seen->first_id);
 }
 
+static void check_session(void *arg, struct text name,
+                          const struct session_row *row)
+{
+    struct verifier *verifier = arg;
+
+    verifier->result.sessions += 1;
+    if (row == NULL)
+        find(verifier, "a session is damaged, perhaps %.*s",
+             TEXT_ARGS(session_name_is_valid(name) ? name : text_of("?")));
+}
+
 /* Numbers may have holes, so the count of channels is not the highest. */
 static void note_number(void *arg, struct channel_entry *entry)
 {
@@ -276,6 +287,9 @@ static enum status verify(struct verifier *verifier, MDB_txn *txn)
     if (st == ST_OK)
         registry_each(verifier->books.registry, check_figures, verifier);
     free(verifier->seen);
+    if (st == ST_OK)
+        st = session_rows_each(&verifier->books.environment, txn, check_session,
+                               verifier);
     return st;
 }
 

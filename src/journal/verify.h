@@ -20,12 +20,12 @@ typedef void verify_finding_fn(void *arg, const char *finding);
 struct verify_result {
     uint64_t events, bytes, findings;
     uint64_t corrected, withdrawn; /* of these events */
-    unsigned channels;
+    unsigned channels, sessions;
 };
 
 /* Checksums; ids rise; amendments are whole; times never decrease; every chain is whole from the
  * newest event back to what was trimmed; each channel's figures, loaded as a
- * start would load them, are those of its events. */
+ * start would load them, are those of its events; sessions' checksums. */
 enum status journal_verify(struct journal *journal, verify_finding_fn *tell,
                            void *arg,
                            struct verify_result *result_out) MUST_USE;

@@ -86,6 +86,7 @@ static void settle(struct journal *journal)
                       clock_monotonic_ms(journal->options.clock));
     retention_settle(&journal->retention);
     dedup_settle(&journal->dedup);
+    sessions_settle(journal->sessions.sessions);
     atomic_store_explicit(&journal->figures.stored_bytes,
                           journal->ledger.totals.bytes, memory_order_relaxed);
     atomic_store_explicit(&journal->figures.kept, journal->ledger.totals.count,
@@ -169,7 +170,7 @@ static void give_up(struct journal *journal)
 {
     struct environment *environment = &journal->environment;
 
-    journal->refused_pages = draft_pages(&journal->draft);
+    journal->refused_pages = draft_pages(journal);
     draft_abort(journal);
     /* If it is not the map that is full, it is the disk. */
     if (environment_has_room(environment, journal->refused_pages))
@@ -296,7 +297,8 @@ static void commit_some(struct journal *journal, struct msg **msgs)
         (void)make_room(journal);
         return;
     }
-    set_can_commit(journal, true);
+    if (!draft_is_empty(journal))
+        set_can_commit(journal, true);
     settle(journal);
     tell_listeners(journal, after_id);
     answer_all(&journal->draft, ST_OK);
@@ -320,6 +322,7 @@ static int64_t chores_due_in(const struct journal *journal)
         retention_due_in(&journal->retention, &journal->ledger, wall_ms,
                          now_ms),
         checkpoint_due_in(&journal->checkpoint, &journal->ledger, now_ms),
+        session_rows_due_in(&journal->sessions, wall_ms, now_ms),
         journal->dedup.due_ms == INT64_MAX ? -1
         : journal->dedup.due_ms > wall_ms  ? journal->dedup.due_ms - wall_ms
                                            : 0,
@@ -371,6 +374,13 @@ void writer_checkpoint(struct journal *journal)
     }
 }
 
+/* What changed too late for the last publish. */
+static void write_sessions(struct journal *journal)
+{
+    if (may_commit(journal) && sessions_are_behind(journal->sessions.sessions))
+        (void)run_chores(journal, CHORES_ALONE);
+}
+
 static void handle_and_plan(struct journal *journal,
                             struct gathering *gathering, struct msg *msgs)
 {
@@ -400,5 +410,6 @@ void writer_run(void *arg)
         else
             (void)writer_tick(journal);
     }
+    write_sessions(journal);
     writer_checkpoint(journal);
 }

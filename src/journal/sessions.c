@@ -1,0 +1,464 @@
+/* sessions.c -- the sessions in memory: a table, and a list of what is behind.
+ *
+ *     crew threads    find, create, use, ack, sent, remove
+ *        |            each under the lock, each in a few instructions;
+ *        v            a change puts the session in the list `changed`
+ *     journal         take: the whole list as rows, copied under the lock
+ *                     ... written and committed without it ...
+ *                     settle: these are stored; removed ones are freed
+ *                     undo: back into the list
+ *
+ * So a session is in the list at most once, however often it changes between
+ * two commits, and a change that comes while its row is being written puts it
+ * there again. A removed session stays in the table as a mark until its removal
+ * is committed; created anew meanwhile, the mark comes to life again.
+ *
+ * The buckets are as many as there may be sessions: they are memory that is not
+ * touched before it is used, and no thread ever waits for a table that grows.
+ */
+#include <tidings/sessions.h>
+
+#include "session_table.h"
+
+#include <tidings/check.h>
+#include <tidings/registry.h>
+
+#include <stdlib.h>
+#include <uv.h>
+
+enum { BUCKETS_LEAST = 64, BUCKETS_PER_SLICE = 1024 };
+
+struct session {
+    struct session *next_in_bucket;
+    struct session *next_changed;
+    uint64_t acked, sent;
+    int64_t touched_ms;
+    bool is_changed; /* in the list */
+    bool is_stored;  /* a commit had it */
+    bool is_removed; /* a mark: nobody finds it */
+    uint8_t name_bytes;
+    char name[];
+};
+
+struct sessions {
+    uv_mutex_t mutex;
+    unsigned limit;           /* fixed at create */
+    unsigned bucket_count;    /* fixed at create: a power of two */
+    struct session **buckets; /* guarded by mutex, and what follows */
+    unsigned count;           /* marks too */
+    struct session *changed;
+    unsigned changed_count;
+    bool is_commit_coming; /* asked for since the rows were taken last */
+
+    struct session_row *taken; /* the journal's thread only */
+    unsigned taken_count, taken_room;
+};
+
+bool session_name_is_valid(struct text name)
+{
+    static const char allowed[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+                                  "abcdefghijklmnopqrstuvwxyz"
+                                  "0123456789._~-";
+
+    if (name.length < 1 || name.length > SESSION_NAME_MAX_BYTES)
+        return false;
+    for (size_t i = 0; i < name.length; i++)
+        if (memchr(allowed, name.bytes[i], sizeof allowed - 1) == NULL)
+            return false;
+    return true;
+}
+
+static struct text name_of(const struct session *session)
+{
+    return (struct text){session->name, session->name_bytes};
+}
+
+/* ---- under the lock ------------------------------------------------------ */
+
+static struct session **bucket_of_locked(struct sessions *sessions,
+                                         struct text name)
+{
+    return &sessions
+                ->buckets[registry_hash(name) & (sessions->bucket_count - 1)];
+}
+
+/* The mark of a removed one too. */
+static struct session *find_any_locked(struct sessions *sessions,
+                                       struct text name)
+{
+    struct session *session = *bucket_of_locked(sessions, name);
+
+    while (session != NULL && !text_equals(name_of(session), name))
+        session = session->next_in_bucket;
+    return session;
+}
+
+static struct session *find_locked(struct sessions *sessions, struct text name)
+{
+    struct session *session = find_any_locked(sessions, name);
+
+    return session == NULL || session->is_removed ? NULL : session;
+}
+
+static struct session *add_locked(struct sessions *sessions, struct text name)
+{
+    struct session *session = must_calloc(1, sizeof *session + name.length);
+    struct session **bucket = bucket_of_locked(sessions, name);
+
+    CHECK(name.length <= SESSION_NAME_MAX_BYTES);
+    memcpy(session->name, name.bytes, name.length);
+    session->name_bytes = (uint8_t)name.length;
+    session->next_in_bucket = *bucket;
+    *bucket = session;
+    sessions->count += 1;
+    return session;
+}
+
+static void note_change_locked(struct sessions *sessions,
+                               struct session *session)
+{
+    if (session->is_changed)
+        return;
+    session->is_changed = true;
+    session->next_changed = sessions->changed;
+    sessions->changed = session;
+    sessions->changed_count += 1;
+}
+
+static void raise_locked(struct sessions *sessions, struct session *session,
+                         uint64_t acked, uint64_t sent)
+{
+    if (acked <= session->acked && sent <= session->sent)
+        return;
+    if (acked > session->acked)
+        session->acked = acked;
+    if (sent > session->sent)
+        session->sent = sent;
+    note_change_locked(sessions, session);
+}
+
+/* A row says when to a minute: who asks for nothing new costs no commit. */
+static void touch_locked(struct sessions *sessions, struct session *session,
+                         int64_t wall_ms)
+{
+    enum { NEGLIGIBLE_MS = 60000 };
+
+    if (wall_ms - session->touched_ms >= NEGLIGIBLE_MS)
+        note_change_locked(sessions, session);
+    if (wall_ms > session->touched_ms)
+        session->touched_ms = wall_ms;
+}
+
+static struct session_view view_locked(const struct session *session)
+{
+    return (struct session_view){session->acked, session->sent,
+                                 session->touched_ms, session->is_stored};
+}
+
+/* ---- for everybody ------------------------------------------------------- */
+
+unsigned sessions_count(struct sessions *sessions)
+{
+    unsigned count;
+
+    uv_mutex_lock(&sessions->mutex);
+    count = sessions->count;
+    uv_mutex_unlock(&sessions->mutex);
+    return count;
+}
+
+enum status sessions_find(struct sessions *sessions, struct text name,
+                          struct session_view *view_out)
+{
+    struct session *session;
+
+    uv_mutex_lock(&sessions->mutex);
+    session = find_locked(sessions, name);
+    if (session != NULL)
+        *view_out = view_locked(session);
+    uv_mutex_unlock(&sessions->mutex);
+    return session == NULL ? ST_NOT_FOUND : ST_OK;
+}
+
+static struct session *create_locked(struct sessions *sessions,
+                                     struct text name, uint64_t acked,
+                                     int64_t wall_ms)
+{
+    struct session *session = find_any_locked(sessions, name);
+
+    if (session != NULL && !session->is_removed)
+        return session;
+    if (session == NULL && sessions->count >= sessions->limit)
+        return NULL;
+    if (session == NULL)
+        session = add_locked(sessions, name);
+    session->acked = session->sent = acked;
+    session->touched_ms = wall_ms;
+    session->is_removed = session->is_stored = false;
+    note_change_locked(sessions, session);
+    return session;
+}
+
+enum status sessions_create(struct sessions *sessions, struct text name,
+                            uint64_t acked, int64_t wall_ms,
+                            struct session_view *view_out)
+{
+    struct session *session;
+
+    uv_mutex_lock(&sessions->mutex);
+    session = create_locked(sessions, name, acked, wall_ms);
+    if (session != NULL)
+        *view_out = view_locked(session);
+    uv_mutex_unlock(&sessions->mutex);
+    return session == NULL ? ST_FULL : ST_OK;
+}
+
+enum status sessions_use(struct sessions *sessions, struct text name,
+                         uint64_t upto, int64_t wall_ms,
+                         struct session_view *view_out)
+{
+    struct session *session;
+
+    uv_mutex_lock(&sessions->mutex);
+    session = find_locked(sessions, name);
+    if (session != NULL) {
+        raise_locked(sessions, session,
+                     session->sent < upto ? session->sent : upto, 0);
+        touch_locked(sessions, session, wall_ms);
+        *view_out = view_locked(session);
+    }
+    uv_mutex_unlock(&sessions->mutex);
+    return session == NULL ? ST_NOT_FOUND : ST_OK;
+}
+
+enum status sessions_ack(struct sessions *sessions, struct text name,
+                         uint64_t id, int64_t wall_ms,
+                         struct session_view *view_out)
+{
+    struct session *session;
+
+    uv_mutex_lock(&sessions->mutex);
+    session = find_locked(sessions, name);
+    if (session != NULL) {
+        raise_locked(sessions, session, id, id);
+        touch_locked(sessions, session, wall_ms);
+        *view_out = view_locked(session);
+    }
+    uv_mutex_unlock(&sessions->mutex);
+    return session == NULL ? ST_NOT_FOUND : ST_OK;
+}
+
+void sessions_sent(struct sessions *sessions, struct text name, uint64_t id)
+{
+    struct session *session;
+
+    uv_mutex_lock(&sessions->mutex);
+    session = find_locked(sessions, name);
+    if (session != NULL)
+        raise_locked(sessions, session, 0, id);
+    uv_mutex_unlock(&sessions->mutex);
+}
+
+void sessions_unsent(struct sessions *sessions, struct text name, uint64_t id)
+{
+    struct session *session;
+
+    uv_mutex_lock(&sessions->mutex);
+    session = find_locked(sessions, name);
+    if (session != NULL && session->sent == id && session->acked < id) {
+        session->sent = session->acked; /* what came before it is not known */
+        note_change_locked(sessions, session);
+    }
+    uv_mutex_unlock(&sessions->mutex);
+}
+
+enum status sessions_remove(struct sessions *sessions, struct text name)
+{
+    struct session *session;
+
+    uv_mutex_lock(&sessions->mutex);
+    session = find_locked(sessions, name);
+    if (session != NULL) {
+        session->is_removed = true;
+        note_change_locked(sessions, session);
+    }
+    uv_mutex_unlock(&sessions->mutex);
+    return session == NULL ? ST_NOT_FOUND : ST_OK;
+}
+
+bool sessions_should_commit(struct sessions *sessions)
+{
+    bool should;
+
+    uv_mutex_lock(&sessions->mutex);
+    should = sessions->changed != NULL && !sessions->is_commit_coming;
+    if (should)
+        sessions->is_commit_coming = true;
+    uv_mutex_unlock(&sessions->mutex);
+    return should;
+}
+
+/* ---- for the journal ----------------------------------------------------- */
+
+struct sessions *sessions_create_table(unsigned limit)
+{
+    struct sessions *sessions = must_calloc(1, sizeof *sessions);
+
+    CHECK(uv_mutex_init(&sessions->mutex) == 0);
+    sessions->limit = limit;
+    sessions->bucket_count = BUCKETS_LEAST;
+    while (sessions->bucket_count < limit)
+        sessions->bucket_count *= 2;
+    sessions->buckets =
+        must_calloc(sessions->bucket_count, sizeof(struct session *));
+    return sessions;
+}
+
+void sessions_destroy_table(struct sessions **sessions)
+{
+    struct sessions *mine = *sessions;
+
+    *sessions = NULL;
+    if (mine == NULL)
+        return;
+    for (unsigned i = 0; i < mine->bucket_count; i++) {
+        while (mine->buckets[i] != NULL) {
+            struct session *session = mine->buckets[i];
+
+            mine->buckets[i] = session->next_in_bucket;
+            free(session);
+        }
+    }
+    uv_mutex_destroy(&mine->mutex);
+    free(mine->buckets);
+    free(mine->taken);
+    free(mine);
+}
+
+void sessions_load(struct sessions *sessions, const struct session_row *row)
+{
+    struct session *session;
+
+    uv_mutex_lock(&sessions->mutex);
+    session = add_locked(sessions, row->name);
+    session->acked = row->acked;
+    session->sent = row->sent;
+    session->touched_ms = row->touched_ms;
+    session->is_stored = true;
+    uv_mutex_unlock(&sessions->mutex);
+}
+
+bool sessions_are_behind(struct sessions *sessions)
+{
+    bool are_behind;
+
+    uv_mutex_lock(&sessions->mutex);
+    are_behind = sessions->changed != NULL;
+    uv_mutex_unlock(&sessions->mutex);
+    return are_behind;
+}
+
+static void take_locked(struct sessions *sessions)
+{
+    struct session *session = sessions->changed;
+
+    for (; session != NULL; session = session->next_changed) {
+        sessions->taken[sessions->taken_count++] = (struct session_row){
+            session->acked,   session->sent, session->touched_ms,
+            name_of(session), session,       session->is_removed};
+        session->is_changed = false;
+    }
+    sessions->changed = NULL;
+    sessions->changed_count = 0;
+    sessions->is_commit_coming = false;
+}
+
+const struct session_row *sessions_take(struct sessions *sessions,
+                                        unsigned *count_out)
+{
+    CHECK(sessions->taken_count == 0);
+    uv_mutex_lock(&sessions->mutex);
+    if (sessions->changed_count > sessions->taken_room) {
+        sessions->taken_room = sessions->changed_count * 2 + 64;
+        sessions->taken = must_realloc(
+            sessions->taken, sessions->taken_room * sizeof *sessions->taken);
+    }
+    take_locked(sessions);
+    uv_mutex_unlock(&sessions->mutex);
+    *count_out = sessions->taken_count;
+    return sessions->taken;
+}
+
+unsigned sessions_taken_count(const struct sessions *sessions)
+{
+    return sessions->taken_count;
+}
+
+static void free_mark_locked(struct sessions *sessions, struct session *session)
+{
+    struct session **link = bucket_of_locked(sessions, name_of(session));
+
+    while (*link != session)
+        link = &(*link)->next_in_bucket;
+    *link = session->next_in_bucket;
+    sessions->count -= 1;
+    free(session);
+}
+
+void sessions_settle(struct sessions *sessions)
+{
+    if (sessions->taken_count == 0)
+        return;
+    uv_mutex_lock(&sessions->mutex);
+    for (unsigned i = 0; i < sessions->taken_count; i++) {
+        const struct session_row *row = &sessions->taken[i];
+        struct session *session = row->session;
+
+        if (!row->is_removed)
+            session->is_stored = !session->is_removed;
+        else if (session->is_removed && !session->is_changed)
+            free_mark_locked(sessions, session);
+    }
+    uv_mutex_unlock(&sessions->mutex);
+    sessions->taken_count = 0;
+}
+
+void sessions_undo(struct sessions *sessions)
+{
+    if (sessions->taken_count == 0)
+        return;
+    uv_mutex_lock(&sessions->mutex);
+    for (unsigned i = 0; i < sessions->taken_count; i++)
+        note_change_locked(sessions, sessions->taken[i].session);
+    uv_mutex_unlock(&sessions->mutex);
+    sessions->taken_count = 0;
+}
+
+static void expire_bucket_locked(struct sessions *sessions, unsigned bucket,
+                                 int64_t before_ms, int64_t *oldest_ms)
+{
+    struct session *session = sessions->buckets[bucket];
+
+    for (; session != NULL; session = session->next_in_bucket) {
+        if (session->is_removed)
+            continue;
+        if (session->touched_ms < before_ms) {
+            session->is_removed = true;
+            note_change_locked(sessions, session);
+        } else if (session->touched_ms < *oldest_ms) {
+            *oldest_ms = session->touched_ms;
+        }
+    }
+}
+
+void sessions_expire(struct sessions *sessions, int64_t before_ms,
+                     unsigned *cursor, int64_t *oldest_ms)
+{
+    uv_mutex_lock(&sessions->mutex);
+    for (unsigned i = 0;
+         i < BUCKETS_PER_SLICE && *cursor < sessions->bucket_count; i++)
+        expire_bucket_locked(sessions, (*cursor)++, before_ms, oldest_ms);
+    uv_mutex_unlock(&sessions->mutex);
+    if (*cursor == sessions->bucket_count)
+        *cursor = 0;
+}
