@@ -25,6 +25,9 @@
     F(SSE,              BLOCK,        PLAIN,    "an event block")             \
     F(SSE_CHUNKED,      BLOCK,        CHUNK,    "the same in a chunk")        \
     F(SSE_GZIP,         BLOCK,        GZIP,     "the same, compressed, in a chunk") \
+    F(SSE_OBJECT,         OBJECT_BLOCK, PLAIN,  "a block: the object as data, without the type") \
+    F(SSE_OBJECT_CHUNKED, OBJECT_BLOCK, CHUNK,  "the same in a chunk")        \
+    F(SSE_OBJECT_GZIP,    OBJECT_BLOCK, GZIP,   "the same, compressed, in a chunk") \
     F(DATA,             DATA,         PLAIN,    "a line: the data as JSON")   \
     F(DATA_CHUNKED,     DATA,         CHUNK,    "the same in a chunk")        \
     F(DATA_GZIP,        DATA,         GZIP,     "the same, compressed, in a chunk") \

@@ -25,6 +25,7 @@ enum {
 
 enum shape {
     SHAPE_BLOCK,
+    SHAPE_OBJECT_BLOCK,
     SHAPE_DATA,
     SHAPE_ENVELOPE,
     SHAPE_OBJECT,
@@ -52,12 +53,29 @@ enum framing frame_framing(enum frame_format format)
 /* ---- shapes ----------------------------------------------------------------
  */
 
+/* For pages: an EventSource hears only the types that it was told of. */
+static void append_object_block(struct buffer *out,
+                                const struct event_view *event)
+{
+    struct event_view block = {.id = event->id};
+    struct buffer object;
+
+    buffer_init(&object);
+    event_json_append(&object, event);
+    block.data = buffer_text(&object);
+    sse_append_event(out, &block);
+    buffer_fini(&object);
+}
+
 void frame_append_shape(struct buffer *out, enum frame_format format,
                         const struct event_view *event)
 {
     switch (formats[format].shape) {
     case SHAPE_BLOCK:
         sse_append_event(out, event);
+        return;
+    case SHAPE_OBJECT_BLOCK:
+        append_object_block(out, event);
         return;
     case SHAPE_DATA:
         event_json_append_data(out, event);

@@ -339,26 +339,13 @@ static enum status read_keepalive(struct reading *reading)
     return ST_OK;
 }
 
-/* Python's sseclient asks for gzip, because requests does, and then reads the
- * socket below what would unpack it. */
-static bool reads_below_the_coding(const struct handoff_request *request)
-{
-    static const char agent[] = "python-requests/";
-    struct text given = request_header(request, "User-Agent");
-
-    return given.length >= strlen(agent) &&
-           memcmp(given.bytes, agent, strlen(agent)) == 0;
-}
-
 /* Off for all if it is off for one of them: there is one stream. */
 static enum status read_coding(struct reading *reading)
 {
     struct order *order = reading->order;
 
-    order->is_gzip = reading->config->gzip &&
-                     request_takes_coding(reading->request, "gzip") &&
-                     !(order->flavor == FLAVOR_EVENTSOURCE &&
-                       reads_below_the_coding(reading->request));
+    order->is_gzip =
+        reading->config->gzip && request_takes_coding(reading->request, "gzip");
     for (unsigned i = 0; order->is_gzip && i < order->selector_count; i++) {
         const struct channel_config *channel =
             config_channel(reading->config, order->selectors[i]);
@@ -382,6 +369,8 @@ static enum status read_all(struct reading *reading)
     }
     reading->order->has_padding = parameter_is_on(
         &reading->parameters, "padding", &reading->order->arena);
+    reading->order->has_hello =
+        parameter_is_on(&reading->parameters, "hello", &reading->order->arena);
     if (reading->order->flavor == FLAVOR_LONG_POLL ||
         reading->order->flavor == FLAVOR_SHORT_POLL)
         reading->order->is_one_answer = true;
@@ -430,10 +419,9 @@ void order_destroy(struct order **order)
 /* HTTP/1.0 has no chunks, and an answer is framed as a whole. */
 enum frame_format order_format(const struct order *order, bool is_http_10)
 {
-    static const enum frame_format sse[] = {
-        [FRAMING_PLAIN] = FRAME_SSE,
-        [FRAMING_CHUNK] = FRAME_SSE_CHUNKED,
-        [FRAMING_GZIP] = FRAME_SSE_GZIP,
+    static const enum frame_format sse[][3] = {
+        {FRAME_SSE, FRAME_SSE_CHUNKED, FRAME_SSE_GZIP},
+        {FRAME_SSE_OBJECT, FRAME_SSE_OBJECT_CHUNKED, FRAME_SSE_OBJECT_GZIP},
     };
     static const enum frame_format lines[][3] = {
         [SHAPE_DATA] = {FRAME_DATA, FRAME_DATA_CHUNKED, FRAME_DATA_GZIP},
@@ -462,5 +450,5 @@ enum frame_format order_format(const struct order *order, bool is_http_10)
     case FLAVOR_EVENTSOURCE:
         break;
     }
-    return sse[framing];
+    return sse[order->shape == SHAPE_OBJECT][framing];
 }

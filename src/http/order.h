@@ -50,6 +50,7 @@ struct order {
     bool rejects_gaps;
     bool has_message_keepalive;
     bool has_padding;
+    bool has_hello; /* a stream begins by saying where: protocol.md 2 */
     bool is_gzip; /* the client takes it, and no channel's section forbids it */
 };
 

@@ -36,6 +36,14 @@ static const char *content_type(const struct stream *stream)
                              : "text/plain; charset=utf-8";
 }
 
+/* Rounded up, so that nobody waits for less than that. */
+static uint64_t keepalive_s(const struct stream *stream)
+{
+    int64_t ms = crew_config(connection_crew(stream->connection))->keepalive_ms;
+
+    return (uint64_t)((ms + 999) / 1000);
+}
+
 static void append_chunk(struct buffer *out, struct text text)
 {
     buffer_append_hex(out, text.length);
@@ -72,7 +80,9 @@ void stream_append_head(struct stream *stream, const struct resume *resume,
         buffer_append_string(&headers, "Transfer-Encoding: chunked\r\n");
     if (is_gzip)
         buffer_append_string(&headers, stream_gzip_header);
-    buffer_append_string(&headers, "Last-Event-ID: ");
+    buffer_append_string(&headers, "x-tidings-keepalive: ");
+    buffer_append_u64(&headers, keepalive_s(stream));
+    buffer_append_string(&headers, "\r\nLast-Event-ID: ");
     buffer_append_u64(&headers, resume->after);
     buffer_append_string(&headers, "\r\n");
     connection_append_head(stream->connection, out, 200, is_last,
@@ -113,6 +123,18 @@ static void append_padding(const struct stream *stream, struct buffer *out)
     buffer_append(out, padding, sizeof padding);
 }
 
+/* For pages whose EventSource or WebSocket shows them no headers. */
+static void append_hello(const struct stream *stream, struct buffer *out)
+{
+    if (is_sse(stream))
+        buffer_append_string(out, "data: ");
+    buffer_append_string(out, "{\"action\":\"hello\",\"last_event_id\":\"");
+    buffer_append_u64(out, stream->subscriber.cursor);
+    buffer_append_string(out, "\",\"keepalive_secs\":");
+    buffer_append_u64(out, keepalive_s(stream));
+    buffer_append_string(out, is_sse(stream) ? "}\n\n" : "}\n");
+}
+
 void stream_append_opening(struct stream *stream, const struct order *order,
                            struct buffer *out)
 {
@@ -125,6 +147,8 @@ void stream_append_opening(struct stream *stream, const struct order *order,
             stream, (unsigned)crew_config(crew)->longpoll_busy_s * 1000u, out);
     else
         stream_append_retry(stream, stream_jittered_retry_ms(crew), out);
+    if (order->has_hello)
+        append_hello(stream, out);
 }
 
 void stream_append_gap(const struct stream *stream, struct text requested,
