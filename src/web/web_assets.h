@@ -1,7 +1,8 @@
 /* web_assets.h -- the pages and scripts that are part of the program.
  *
- * The table is made at build time from the files of src/web/assets by
- * embed.cmake; a file there is served under its path below that folder.
+ * The table is made at build time by embed.cmake from the files of
+ * src/web/assets, each served under its path below that folder, and from the
+ * browser client in clients/js, served as /tidings.js and its relatives.
  *
  * Threads   Any: nothing changes.
  * Memory    Static.

@@ -1,0 +1,767 @@
+/* tidings.js -- follows channels of a Tidings server and loses nothing.
+ *
+ *     const stream = tidings('/events/cheese', {onEvent: (event) => ...});
+ *
+ * A Link holds a connection: it tries one transport after the other, notices
+ * silence, waits between attempts, and hands on every object that the server
+ * sends, as long-polls have them (protocol.md 4) whatever the transport. A
+ * Stream is what the page holds: it knows its position, drops what it has had,
+ * calls the page back, keeps the position in storage.
+ *
+ * Nothing is lost because the position is the id of the last event that the
+ * page was given, and every request says it; nothing comes twice because ids
+ * rise. So a connection may be dropped at any moment, and often is: that is also
+ * how a slow reader is waited for.
+ *
+ * With `share` one tab of all leads, by a lock that the browser takes from it
+ * when it ends, and tells the others what its Link receives, each time with the
+ * position before it. A tab for which that is a jump asks the server itself for
+ * what it lacks, with short-polls. So a new leader may begin where it is itself,
+ * however far the others are. */
+
+const SECOND = 1000;
+const MINUTE = 60 * SECOND;
+const LONGEST_WAIT = 30 * SECOND;
+const FIRST_BYTE = 10 * SECOND; // a stream says something at once
+const TRIES = 3; // of a transport that has worked
+const BETTER = 10 * MINUTE; // then better transports are tried again
+const QUEUE = 1000; // events that an iterator may be behind
+const LONGEST_LINE = 2 ** 26;
+const GAP = 'tidings.gap';
+
+const isAfter = (a, b) => b == null || BigInt(a) > BigInt(b);
+
+/* `next`: another transport may do better. `stop`: none will. `clean`: nothing
+ * to complain of. `now`: go on without a pause. */
+const failure = (message, more) =>
+  Object.assign(new Error(message), {kind: 'connection', next: false}, more);
+
+/* A page's mistake is the page's: it shows in the console, the stream goes on. */
+const call = (fn, value) => {
+  try {
+    fn?.(value);
+  } catch (error) {
+    queueMicrotask(() => { throw error; });
+  }
+};
+
+/* Where to go on, as a request says it. Channels with positions of their own
+ * keep them until the common one has passed them; what lies between 10^11 and
+ * 10^14 is a time. */
+const positionOf = (after, id) => after !== Object(after) ? id ?? after :
+  JSON.stringify(Object.fromEntries(Object.entries(after).map(([name, own]) =>
+    [name, !id || own >= 1e11 && own < 1e14 || !isAfter(id, own) ? +own : +id])));
+
+const clockOf = (options) => options.clock ?? {
+  now: () => Date.now(),
+  setTimeout: (fn, ms) => setTimeout(fn, ms),
+  clearTimeout: (timer) => clearTimeout(timer),
+};
+
+/* ---- transports -------------------------------------------------------------
+ *
+ * Each runs until its connection ends; failures are thrown. link.heard() re-arms
+ * the watchdog, link.text() and link.object() take what has come. */
+
+const AS_OBJECTS = {flavor: 'eventsource', envelope: 1, hello: 1};
+
+async function fetchStream(link) {
+  const {body, headers} = await link.request(AS_OBJECTS, 'text/event-stream');
+  if (!body || !/event-stream/.test(headers.get('content-type')))
+    throw failure('no stream', {next: true});
+  link.expect(headers.get('x-tidings-keepalive'));
+  const reader = body.getReader(), decoder = new TextDecoder();
+  let rest = '', data = [], type = '', id;
+  for (;;) {
+    const {done, value} = await reader.read();
+    if (done) return;
+    link.heard();
+    const lines = (rest + decoder.decode(value, {stream: true}))
+      .split(/\r\n|\n|\r(?!$)/);
+    rest = lines.pop();
+    if (rest.length > LONGEST_LINE) throw failure('a line without end');
+    for (const line of lines) {
+      const [, name, text] = /^([^:]*):? ?(.*)/s.exec(line);
+      if (name === 'data') data.push(text);
+      else if (name === 'event') type = text;
+      else if (name === 'id') id = text;
+      else if (name === 'retry') link.retry = +text || 0;
+      else if (!line) {
+        if (data.length) link.text(data.join('\n'), type, id);
+        data = [];
+        type = '';
+        id = undefined;
+      }
+    }
+  }
+}
+
+/* EventSource and WebSocket: `start` makes one, and calls its argument when it
+ * ends by itself. */
+const socketOf = (link, start) => new Promise((resolve, reject) => {
+  const {signal} = link;
+  if (signal.aborted) return reject(signal.reason);
+  const socket = start((message, next) => {
+    socket.close();
+    reject(failure(message, {next, clean: !next}));
+  });
+  socket.onmessage = ({data}) => {
+    link.heard();
+    link.text(data);
+  };
+  signal.onabort = () => {
+    socket.close();
+    reject(signal.reason);
+  };
+});
+
+/* It shows neither comments nor headers, and only the types that it was told of:
+ * hence keep-alives as messages, a hello, and objects. */
+async function eventSource(link) {
+  const url = await link.url({...AS_OBJECTS, keepalive: 'message'}, true);
+  return socketOf(link, (end) => {
+    const {withCredentials} = link.options;
+    const source = new EventSource(url, {withCredentials});
+    source.onerror = () => source.readyState > 1 // no event stream
+      ? end('refused', true) : end('ended', false);
+    return source;
+  });
+}
+
+async function webSocket(link) {
+  const url = await link.url({hello: 1, keepalive: 'message'}, true);
+  url.protocol = url.protocol.replace('http', 'ws');
+  return socketOf(link, (end) => {
+    const socket = new WebSocket(url);
+    let next = true;
+    socket.onopen = () => {
+      next = false;
+      link.heard();
+    };
+    socket.onclose = ({code}) => end('closed ' + code, next);
+    return socket;
+  });
+}
+
+/* The first answer comes at once: it shows that the way is open, and where the
+ * stream is. A short-poll that got something asks again at once. */
+const poll = (flavor) => async (link) => {
+  for (let timeout = 0; ; timeout = Math.min(link.silence / SECOND | 0, 300)) {
+    const asked = link.now();
+    link.watch(timeout * SECOND + FIRST_BYTE);
+    const {headers, text} = await link.request({flavor, timeout},
+      'application/json', true);
+    let list;
+    try {
+      list = JSON.parse(text);
+      list.map(({id}) => id);
+    } catch {
+      throw failure('not a list', {kind: 'json', text, next: true});
+    }
+    link.heard();
+    list.map((value) => link.object(value));
+    const isMore = link.reached(headers.get('last-event-id'), !list.length);
+    const isIdle = !isMore && !list.length && (flavor[0] === 's' ||
+      timeout && link.now() - asked < SECOND);
+    link.watch();
+    await link.sleep(SECOND *
+      Math.max(isIdle ? 5 : 0, +headers.get('x-ps-reconnect-in') || 0));
+  }
+};
+
+const TRANSPORTS = {
+  fetch: fetchStream,
+  eventsource: eventSource,
+  websocket: webSocket,
+  'long-poll': poll('long-poll'),
+  'short-poll': poll('short-poll'),
+};
+
+/* ---- a connection, again and again -------------------------------------------
+ *
+ * `to` is told: object(value, id of the one before), reached(id, whether that is
+ * all there is), state(change), error(error). */
+
+class Link {
+  #address;
+  #names;
+  #after;
+  #id; // of the last event, or where the server said that it began
+  #to;
+  #clock;
+  #index = 0; // of the transport in use
+  #hasWorked = false;
+  #misses = 0; // attempts in a row in which nothing was heard
+  #failures = 0; // since the last healthy minute
+  #better = BETTER;
+  #startedAt;
+  #heardAt;
+  #controller = new AbortController();
+  #watchdog;
+  #paused;
+  #until; // of the shutdown that was announced last
+  #isClosed = false;
+
+  constructor(address, options, names, after, id, to) {
+    this.#address = address;
+    this.#names = names;
+    this.#after = after;
+    this.#id = id;
+    this.#to = to;
+    this.#clock = clockOf(options);
+    this.options = options;
+    this.silence = (options.keepaliveSecs ?? 20) * SECOND;
+    this.#run();
+  }
+
+  close() {
+    this.#isClosed = true;
+    this.#controller.abort(failure('closed'));
+    this.resume();
+  }
+
+  /* Drops the connection until resume(). */
+  pause() {
+    if (this.#paused) return;
+    let resume;
+    this.#paused = new Promise((resolve) => { resume = resolve; });
+    this.#paused.resume = resume;
+    this.#controller.abort(failure('paused', {now: true}));
+  }
+
+  resume() {
+    this.#paused?.resume();
+    this.#paused = null;
+  }
+
+  /* ---- what transports use ---- */
+
+  get signal() {
+    return this.#controller.signal;
+  }
+
+  now() {
+    return this.#clock.now();
+  }
+
+  async url(query, hasNoHeaders) {
+    const {token, session} = this.options;
+    const url = new URL(this.#address);
+    const all = {last_event_id: positionOf(this.#after, this.#id), session,
+      ...query, token: hasNoHeaders && (token?.call ? await token() : token)};
+    for (const name in all)
+      if (all[name] || all[name] === 0) url.searchParams.set(name, all[name]);
+    return url;
+  }
+
+  /* With `isWhole` also the text of the answer. */
+  async request(query, accept, isWhole) {
+    const {token, withCredentials} = this.options;
+    const bearer = token?.call ? await token() : token;
+    const response = await fetch(await this.url(query), {
+      signal: this.signal,
+      cache: 'no-store',
+      credentials: withCredentials ? 'include' : 'same-origin',
+      headers: {accept, ...bearer && {authorization: 'Bearer ' + bearer}},
+    });
+    const {status, headers, body} = response;
+    if (status === 200)
+      return {headers, body, text: isWhole && await response.text()};
+    const isOurs = /problem.json/.test(headers.get('content-type'));
+    const isRefusal = status < 500 && status !== 429 && status !== 408;
+    const after = headers.get('retry-after');
+    throw failure(isOurs ? (await response.json()).message : 'HTTP ' + status, {
+      status,
+      next: isRefusal || status === 501,
+      stop: isOurs && isRefusal,
+      wait: status === 504 ? 0 :
+        after > 0 ? after * SECOND + this.#random(SECOND) : undefined,
+    });
+  }
+
+  /* Silence for so long from now on ends the attempt; without: no limit. */
+  watch(ms) {
+    this.#clock.clearTimeout(this.#watchdog);
+    if (ms) this.#watchdog = this.#clock.setTimeout(() =>
+      this.#controller.abort(failure('silent', {isSilent: true})), ms);
+  }
+
+  heard() {
+    this.watch(this.silence);
+    if (this.#heardAt != null) return;
+    this.#heardAt = this.now();
+    this.#hasWorked = true;
+    this.#state('open', 'heard');
+  }
+
+  /* The server says how often it speaks. */
+  expect(seconds) {
+    this.silence = Math.max(this.silence, seconds * SECOND * 4 / 3);
+  }
+
+  /* A message: an object in words, or data that came with an id of its own. */
+  text(text, type, id) {
+    let value = text;
+    try {
+      value = JSON.parse(text);
+    } catch { /* then it is a text */ }
+    if (!value?.channel_id && id) this.object({id, data: {type, data: value}});
+    else if (value === Object(value)) this.object(value);
+    else this.#complain(failure('not JSON', {kind: 'json', text}));
+  }
+
+  object(value) {
+    if (this.signal.aborted) return;
+    const {action, id, data} = value;
+    if (action === 'scheduled_shutdown') {
+      this.#controller.abort(failure('shutdown', {shutdown: value}));
+    } else if (action === 'hello') {
+      this.expect(value.keepalive_secs);
+      this.reached(value.last_event_id);
+    } else if (id && data) {
+      const before = this.#id;
+      if (data.type === GAP || isAfter(id, before)) this.#id = String(id);
+      this.#to.object(value, before);
+    }
+  }
+
+  reached(id, isAll) {
+    if (this.signal.aborted) return true;
+    if (id && isAfter(id, this.#id)) this.#id = id;
+    return this.#to.reached(this.#id, isAll);
+  }
+
+  /* In short steps, because a timer may sleep with the machine; a clock that is
+   * set back does not make it longer. */
+  sleep(ms) {
+    const {signal} = this;
+    return new Promise((resolve, reject) => {
+      let timer;
+      const go = () => {
+        if (ms <= 0) return resolve();
+        const step = Math.min(ms, MINUTE), from = this.now();
+        timer = this.#clock.setTimeout(() => {
+          ms -= Math.max(step, this.now() - from);
+          go();
+        }, step);
+      };
+      signal.onabort = () => {
+        this.#clock.clearTimeout(timer);
+        reject(signal.reason);
+      };
+      signal.aborted ? signal.onabort() : go();
+    });
+  }
+
+  /* ---- attempts ---- */
+
+  async #run() {
+    for (let reason = 'start'; ;) {
+      await this.#paused;
+      if (this.#isClosed) return;
+      this.#controller = new AbortController();
+      this.#startedAt = this.now();
+      this.#heardAt = null;
+      this.retry = 0;
+      this.#state('connecting', reason);
+      this.watch(Math.min(FIRST_BYTE, this.silence));
+      const end = await this.#attempt();
+      this.watch();
+      this.#controller = new AbortController();
+      reason = end.message;
+      if (this.#isClosed) return;
+      if (!end.now) await this.sleep(this.#judge(end)).catch(() => {});
+    }
+  }
+
+  async #attempt() {
+    try {
+      await TRANSPORTS[this.#names[this.#index]](this);
+      return failure('ended', {clean: true});
+    } catch (error) {
+      return this.signal.reason ?? error;
+    }
+  }
+
+  /* How long to wait after that end, and how to go on. */
+  #judge(end) {
+    if (end.shutdown) return this.#stayAway(end.shutdown);
+    if (!end.clean) this.#complain(end);
+    if (end.stop) return this.#stop(end);
+    const isHeard = this.#heardAt != null;
+    if (isHeard && this.now() - this.#heardAt >= MINUTE) this.#failures = 0;
+    this.#misses = isHeard && !end.isSilent ? 0 : this.#misses + 1;
+    /* What no network explains: a ReferenceError, for one. */
+    const isHopeless = (end.next ?? end.name !== 'TypeError') || end.isSilent;
+    if (this.#misses >= (isHopeless && !this.#hasWorked ? 1 : TRIES)) {
+      this.#index = (this.#index + 1) % this.#names.length;
+      this.#misses = 0;
+      this.#hasWorked = false;
+      if (this.#index) return 0;
+      if (end.status < 500 && end.next) return this.#stop(end);
+    }
+    return this.#wait(end);
+  }
+
+  #wait({wait, message}) {
+    if (wait === undefined || !wait && this.now() - this.#startedAt < SECOND)
+      wait = Math.max(this.retry, this.#random(
+        Math.min(LONGEST_WAIT, SECOND * 2 ** this.#failures++)));
+    this.#state('waiting', message, {wait});
+    return wait;
+  }
+
+  /* Comes back within the minute before the announced time, so that not all come
+   * at once; who was too early comes a little after it. */
+  #stayAway({until, until_secs: untilSecs}) {
+    const isEarly = until !== this.#until;
+    const spread = this.#random(Math.min(isEarly ? 60 : 5, untilSecs));
+    const wait = SECOND * (untilSecs + (isEarly ? -spread : spread));
+    this.#until = until;
+    this.#state('shutdown', 'announced', {wait,
+      shutdown: {until, untilSecs, returnsAt: this.now() + wait}});
+    return wait;
+  }
+
+  #stop(end) {
+    this.#isClosed = true;
+    this.#complain(end, 'refused');
+    this.#state('closed', end.message);
+  }
+
+  #complain(end, kind = end.kind ?? 'connection') {
+    this.#to.error(Object.assign(end, {kind,
+      transport: this.#names[this.#index]}));
+  }
+
+  #state(state, reason, more) {
+    this.#to.state({state, transport: this.#names[this.#index], reason, ...more});
+  }
+
+  #random(most) {
+    return (this.options.random ?? Math.random)() * most;
+  }
+}
+
+/* ---- what the page holds ----------------------------------------------------- */
+
+const eventOf = ({id, channel_id: channel, ts, data: {type, data}}) => ({
+  id: String(id), channel, type: type ?? '', data, time: Date.parse(ts),
+  get text() {
+    return typeof data === 'string' ? data : JSON.stringify(data);
+  },
+});
+
+const keyOf = (storage) => {
+  const key = storage?.getItem('tidings.key') ?? crypto.randomUUID();
+  storage?.setItem('tidings.key', key);
+  return key;
+};
+
+const localStorageIf = () => {
+  try {
+    return globalThis.localStorage;
+  } catch { /* forbidden here */ }
+};
+
+class Stream {
+  #options;
+  #address;
+  #names;
+  #storage;
+  #key;
+  #clock;
+  #after;
+  #id = null;
+  #state = {state: 'connecting', reason: 'start'};
+  #listeners = new Map();
+  #queues = new Set();
+  #controller = new AbortController();
+  #isPaused = false;
+  #saving;
+  #save = () => {
+    this.#saving = null;
+    const position = positionOf(this.#after, this.#id);
+    try {
+      if (this.#id) this.#storage.setItem(this.#key, position);
+    } catch { /* full or forbidden */ }
+  };
+
+  /* the connection: of all tabs, if this tab leads; share only: */
+  #link;
+  #channel;
+  #release; // ends the leadership
+  #catcher; // short-polls for what this tab lacks
+  #target; // the newest id that others were seen to have
+  #asked; // the target when the catcher last asked
+
+  constructor(url, options) {
+    this.#options = options;
+    this.#clock = clockOf(options);
+    this.#names = options.transports ?? Object.keys(TRANSPORTS);
+    const address = new URL(url, globalThis.location?.href);
+    const channels = [options.channels ?? []].flat().join(',');
+    address.pathname = address.pathname.replace(/\/+$/, '') +
+      (channels && '/' + channels);
+    this.#address = address;
+    this.#key = options.storageKey ?? 'tidings ' + address;
+    this.#restore();
+    options.signal?.addEventListener('abort', () => this.close());
+    if (options.signal?.aborted) this.close();
+    else queueMicrotask(() => this.#begin());
+  }
+
+  get state() {
+    return this.#state.state;
+  }
+
+  get transport() {
+    return this.#state.transport ?? this.#names[0];
+  }
+
+  get lastId() {
+    return this.#id;
+  }
+
+  on(type, fn) {
+    if (!this.#listeners.has(type)) this.#listeners.set(type, new Set());
+    this.#listeners.get(type).add(fn);
+    return this;
+  }
+
+  off(type, fn) {
+    this.#listeners.get(type)?.delete(fn);
+    return this;
+  }
+
+  close() {
+    this.#end('closed');
+  }
+
+  /* When the loop is QUEUE events behind, nothing more is fetched until it has
+   * caught up. */
+  async *[Symbol.asyncIterator]() {
+    const queue = {events: []};
+    this.#queues.add(queue);
+    try {
+      for (;;) {
+        while (queue.events.length) yield queue.events.shift();
+        this.#resume();
+        if (this.state === 'closed') return;
+        await new Promise((resolve) => { queue.wake = resolve; });
+      }
+    } finally {
+      this.#queues.delete(queue);
+      this.#resume();
+    }
+  }
+
+  /* ---- life ---- */
+
+  #restore() {
+    const {storage, after} = this.#options;
+    this.#after = after;
+    this.#storage = storage === true ? localStorageIf() : storage || null;
+    try {
+      const kept = this.#storage?.getItem(this.#key);
+      if (/^\d+$/.test(kept)) this.#id = kept;
+      else if (kept) this.#after = JSON.parse(kept);
+    } catch { /* not ours */ }
+    if (this.#storage) globalThis.addEventListener?.('pagehide', this.#save);
+  }
+
+  #begin() {
+    if (this.state === 'closed') return;
+    if (!this.#options.share) {
+      this.#link = this.#open(this.#names);
+    } else if (globalThis.navigator?.locks && globalThis.BroadcastChannel) {
+      this.#channel = new BroadcastChannel('tidings ' + this.#address);
+      this.#channel.onmessage = ({data}) => this.#told(data);
+      this.#elect();
+    } else {
+      this.#address.pathname += '/' + keyOf(localStorageIf());
+      this.#link = this.#open(['long-poll', 'short-poll']);
+    }
+  }
+
+  #end(reason) {
+    if (this.state === 'closed') return;
+    this.#link?.close();
+    this.#catcher?.close();
+    this.#controller.abort();
+    this.#release?.();
+    this.#channel?.close();
+    globalThis.removeEventListener?.('pagehide', this.#save);
+    this.#clock.clearTimeout(this.#saving);
+    if (this.#storage) this.#save();
+    this.#change({state: 'closed', transport: this.transport, reason});
+    for (const queue of this.#queues) queue.wake?.();
+  }
+
+  #open(names) {
+    return new Link(this.#address, this.#options, names, this.#after, this.#id, {
+      object: (value, before) => {
+        this.#post({value, before});
+        if (this.#channel) this.#hear(value, before);
+        else this.#accept(value);
+      },
+      reached: (id) => this.#reach(id),
+      state: (change) => {
+        if (change.state === 'closed') return this.#end(change.reason);
+        this.#change({...change, shared: false});
+        this.#post({change});
+      },
+      error: (error) => call(this.#options.onError, error),
+    });
+  }
+
+  #change(change) {
+    const {shutdown, ...rest} = this.#state = change;
+    call(this.#options.onState, rest);
+    if (shutdown) call(this.#options.onShutdown, shutdown);
+  }
+
+  #reach(id) {
+    if (!isAfter(id ?? 0, this.#id)) return;
+    this.#id = id;
+    this.#keep();
+  }
+
+  #keep() {
+    if (this.#storage) this.#saving ??= this.#clock.setTimeout(this.#save, 250);
+  }
+
+  /* ---- what has come ---- */
+
+  #accept(value) {
+    const {onGap, onCorrection, onWithdrawal, onEvent, onError} = this.#options;
+    const event = eventOf(value), {id, channel, type, data, time} = event;
+    if (this.state === 'closed' || type !== GAP && !isAfter(id, this.#id))
+      return;
+    this.#id = id;
+    this.#keep();
+    if (typeof data === 'string' && /^\s*[{[]/.test(data))
+      this.#check(data, onError);
+    if (type === GAP) {
+      call(onGap, data);
+    } else if (type === 'tidings.correction') {
+      call(onCorrection, Object.assign(eventOf({...value, data}),
+        {corrects: String(data.corrects)}));
+    } else if (type === 'tidings.withdrawal') {
+      call(onWithdrawal, {id, channel, time, withdraws: String(data.withdraws)});
+    } else {
+      call(onEvent, event);
+      for (const key of [type, '*'])
+        for (const fn of this.#listeners.get(key) ?? []) call(fn, event);
+      for (const queue of this.#queues) {
+        queue.wake?.();
+        if (queue.events.push(event) >= QUEUE) this.#pause();
+      }
+    }
+  }
+
+  /* Looks like JSON, came as a text: so it is none, and somebody should know. */
+  #check(text, onError) {
+    try {
+      JSON.parse(text);
+    } catch {
+      call(onError, failure('not JSON', {kind: 'json', text}));
+    }
+  }
+
+  #pause() {
+    this.#isPaused = true;
+    (this.#channel ? this.#catcher : this.#link)?.pause();
+  }
+
+  #resume() {
+    if (!this.#isPaused) return;
+    for (const {events} of this.#queues) if (events.length >= QUEUE) return;
+    this.#isPaused = false;
+    (this.#channel ? this.#catcher : this.#link)?.resume();
+    if (this.#target) this.#catchUp();
+  }
+
+  /* ---- share ---- */
+
+  #post(message) {
+    if (this.state !== 'closed') this.#channel?.postMessage(message);
+  }
+
+  async #elect(mode = {ifAvailable: true}) {
+    while (this.state !== 'closed') {
+      try {
+        await navigator.locks.request('tidings ' + this.#address, mode,
+          (lock) => lock ? this.#lead() : this.#follow());
+      } catch { /* closed meanwhile */ }
+      mode = {signal: this.#controller.signal};
+    }
+  }
+
+  #lead() {
+    this.#link = this.#open(this.#names);
+    return new Promise((resolve) => { this.#release = resolve; });
+  }
+
+  #follow() {
+    this.#post({isAsking: true});
+    this.#catchUp();
+  }
+
+  #told({value, before, change, isAsking}) {
+    if (value) this.#hear(value, before);
+    if (change && !this.#link) this.#change({...change, shared: true});
+    if (isAsking && this.#link) this.#post({change: this.#state});
+  }
+
+  /* While the catcher runs, others only show how far it has to go: what it asks
+   * for has all of it. */
+  #hear(value, before) {
+    const id = String(value.id), {type, data} = value.data;
+    if (type === GAP && /future|rewound/.test(data.reason)) {
+      this.#catcher?.close();
+      this.#catcher = this.#target = null;
+    } else if (this.#catcher || this.#isPaused) {
+      if (isAfter(id, this.#target)) this.#target = id;
+      return;
+    } else if (this.#id && !isAfter(id, this.#id)) {
+      return;
+    } else if (this.#id && (before == null || isAfter(before, this.#id))) {
+      this.#target = id;
+      this.#catchUp();
+      return;
+    }
+    this.#accept(value);
+  }
+
+  #catchUp() {
+    if (this.#catcher || this.#isPaused) return;
+    this.#asked = this.#target;
+    this.#catcher = new Link(this.#address, this.#options, ['short-poll'],
+      this.#after, this.#id, {
+        object: (value) => this.#accept(value),
+        reached: (id, isAll) => this.#caught(id, isAll),
+        state: ({state, reason}) => state === 'closed' && this.#end(reason),
+        error: (error) => call(this.#options.onError, error),
+      });
+  }
+
+  /* Whether the catcher must ask again. An empty answer that was asked for when
+   * the target was known shows that what lay before it is gone. */
+  #caught(id, isAll) {
+    if (isAll) {
+      this.#reach(id);
+      this.#reach(this.#asked);
+    }
+    this.#asked = this.#target;
+    if (this.#target ? isAfter(this.#target, this.#id) : !isAll) return true;
+    this.#catcher.close();
+    this.#catcher = this.#target = null;
+  }
+}
+
+/* Follows channels from a position until it is closed; tidings.d.ts has the
+ * options. */
+export function tidings(url, options = {}) {
+  return new Stream(url, options);
+}
