@@ -33,10 +33,12 @@
 #define GROUP_MAX_BYTES ((size_t)256 << 10)
 #define NUMBER_BYTES    21 /* of a line, behind its key */
 #define TIME_MAX_MS     ((uint64_t)1 << 53)
+#define ID_MAX          (((uint64_t)1 << 53) - 1)
 
 struct publish_command {
     const char *channel, *data; /* data NULL: standard input */
     const char *type, *key, *time, *url, *nats, *prefix;
+    const char *corrects, *withdraws; /* an id; "": nothing */
     bool by_lines, no_reply;
 
     struct http_way *http; /* one of the two */
@@ -55,6 +57,28 @@ static bool has_control(const char *string)
         if ((unsigned char)*string < 0x20 || *string == 0x7f)
             return true;
     return false;
+}
+
+static bool is_id_or_empty(const char *word)
+{
+    uint64_t id;
+
+    return word[0] == '\0' || option_number(word, 0, ID_MAX, &id);
+}
+
+static int check_amendment(const struct publish_command *command)
+{
+    const bool corrects = command->corrects[0] != '\0';
+    const bool withdraws = command->withdraws[0] != '\0';
+
+    if (!is_id_or_empty(command->corrects) ||
+        !is_id_or_empty(command->withdraws) || (corrects && withdraws))
+        return cli_fail(EXIT_USAGE, "--corrects or --withdraws: an event's id");
+    if ((corrects || withdraws) && command->by_lines)
+        return cli_fail(EXIT_USAGE, "--lines amends nothing");
+    if (withdraws && command->data != NULL)
+        return cli_fail(EXIT_USAGE, "--withdraws takes no data");
+    return EXIT_DONE;
 }
 
 static int check_words(const struct publish_command *command)
@@ -87,7 +111,7 @@ static int check_words(const struct publish_command *command)
     if (command->by_lines && command->data != NULL)
         return cli_fail(EXIT_USAGE, "--lines reads standard input; leave the "
                                     "data out");
-    return EXIT_DONE;
+    return check_amendment(command);
 }
 
 /* ---- sending ---------------------------------------------------------------
@@ -114,9 +138,12 @@ static int send_events(struct publish_command *command,
 
 static int send_one(struct publish_command *command, struct text data)
 {
-    const struct outgoing event = {text_of(command->type), data,
-                                   text_of(command->key),
-                                   text_of(command->time)};
+    const struct outgoing event = {.type = text_of(command->type),
+                                   .data = data,
+                                   .key = text_of(command->key),
+                                   .time = text_of(command->time),
+                                   .corrects = text_of(command->corrects),
+                                   .withdraws = text_of(command->withdraws)};
 
     return send_events(command, &event, 1);
 }
@@ -178,6 +205,7 @@ static void add_line(const struct publish_command *command, struct group *group,
 
     if (line.length > 0 && line.bytes[line.length - 1] == '\r')
         line.length--;
+    event->corrects = event->withdraws = text_of("");
     event->type = text_of(command->type);
     event->data = line;
     event->time = text_of(command->time);
@@ -257,6 +285,8 @@ static int send_all(struct publish_command *command)
 
     if (command->by_lines)
         exit_code = send_lines(command);
+    else if (command->withdraws[0] != '\0')
+        exit_code = send_one(command, text_of(""));
     else if (command->data == NULL)
         exit_code = send_input(command);
     else
@@ -294,6 +324,8 @@ int cli_publish(int argc, char **argv)
     struct publish_command command = {.type = "",
                                       .key = "",
                                       .time = "",
+                                      .corrects = "",
+                                      .withdraws = "",
                                       .url = DEFAULT_URL,
                                       .prefix = "events"};
     const struct option rows[] = {
@@ -302,6 +334,10 @@ int cli_publish(int argc, char **argv)
          "the same key again is the same event: sent once"},
         {"time", "MS", &command.time, NULL,
          "unix ms, not before the newest event's; default now"},
+        {"corrects", "ID", &command.corrects, NULL,
+         "the data is put in the place of that event's"},
+        {"withdraws", "ID", &command.withdraws, NULL,
+         "that event is given to nobody any more; no data"},
         {"lines", NULL, NULL, &command.by_lines,
          "each line of standard input is an event"},
         {"url", "URL", &command.url, NULL, "the server; default " DEFAULT_URL},

@@ -21,6 +21,8 @@ struct nats_way;
 struct outgoing {
     struct text type, data, key;
     struct text time; /* unix ms as digits; empty: when the server takes it */
+    struct text corrects,
+        withdraws; /* an id as digits, or empty; not in groups */
 };
 
 /* ---- publish_http.c ------------------------------------------------------ */

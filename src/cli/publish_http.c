@@ -1,4 +1,5 @@
-/* publish_http.c -- events out by POST /publish/{channel}.
+/* publish_http.c -- events out by POST /publish/{channel}, amendments by PUT
+ * and DELETE of the event.
  *
  * One event is the body of its request, several are lines of a batch, which the
  * server takes all or none. A server that is overloaded says when to come back;
@@ -93,6 +94,22 @@ static void append_batch(struct buffer *body, const struct outgoing *events,
     }
 }
 
+/* What an amendment is about. */
+static void append_id(struct buffer *target, struct text id)
+{
+    if (id.length == 0)
+        return;
+    buffer_append_char(target, '/');
+    buffer_append_text(target, id);
+}
+
+static const char *method_of(const struct outgoing *event)
+{
+    if (event->withdraws.length > 0)
+        return "DELETE";
+    return event->corrects.length > 0 ? "PUT" : "POST";
+}
+
 /* Fills target and, for a batch, body; returns what the body of the call is. */
 static struct text prepare(struct http_way *way, const struct outgoing *events,
                            unsigned count)
@@ -103,6 +120,8 @@ static struct text prepare(struct http_way *way, const struct outgoing *events,
     way->body.length = 0;
     buffer_append_string(&way->target, "/publish/");
     buffer_append_string(&way->target, way->channel);
+    append_id(&way->target, events->corrects);
+    append_id(&way->target, events->withdraws);
     if (count > 1) {
         append_batch(&way->body, events, count);
         return buffer_text(&way->body);
@@ -180,8 +199,8 @@ int http_way_send(struct http_way *way, const struct outgoing *events,
                                      count > 1 ? "application/x-ndjson"
                                                : "text/plain; charset=utf-8"};
     const struct text body = prepare(way, events, count);
-    const struct http_call call = {"POST", buffer_text(&way->target), &field, 1,
-                                   body};
+    const struct http_call call = {method_of(events), buffer_text(&way->target),
+                                   &field, 1, body};
     unsigned http_status = 0;
 
     if (ask(way, &call, &http_status) != ST_OK)

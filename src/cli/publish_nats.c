@@ -89,6 +89,10 @@ static natsStatus make_message(const struct nats_way *way,
     if (status == NATS_OK)
         status = set_header(msg, "Event-Time", event->time);
     if (status == NATS_OK)
+        status = set_header(msg, "Corrects", event->corrects);
+    if (status == NATS_OK)
+        status = set_header(msg, "Withdraws", event->withdraws);
+    if (status == NATS_OK)
         *msg_out = msg;
     else
         natsMsg_Destroy(msg);

@@ -318,13 +318,37 @@ def test_7_a_full_count_has_what_was_withdrawn_too(world):
 
 # ---- the command ----------------------------------------------------------
 
+@serve(nats=True)
+@pytest.mark.parametrize("way", ["http", "nats"])
+def test_the_command_publish_amends(world, way):
+    words = ("--url", f"http://127.0.0.1:{world.port}") if way == "http" \
+        else ("--nats", world.nats_url())
+    number = world.publish("news", "wrong", event_type="t")
+    done = world.tidings("publish", "news", "right", "--corrects", number,
+                         *words)
+    assert done.returncode == 0, done.stderr
+    assert int(done.stdout) == number + 1
+    assert listed(world, "/events/news")[0] == (number, "t", "right")
+    done = world.tidings("publish", "news", "--withdraws", number, *words)
+    assert done.returncode == 0, done.stderr
+    assert int(done.stdout) == number + 2
+    assert number not in [n for n, _, _ in listed(world, "/events/news")]
+    done = world.tidings("publish", "news", "x", "--corrects", number, *words)
+    assert done.returncode == 1 and b"withdrawn" in done.stderr
+    for bad in (["x", "--corrects", "soon"], ["x", "--withdraws", "1"],
+                ["--withdraws", "1", "--corrects", "1"],
+                ["--lines", "--corrects", "1"]):
+        assert world.tidings("publish", "news", *bad, *words).returncode == 2
+
+
 def test_log_verify_and_stat_know_amendments(world):
     ids = [world.publish("news", f"{n}") for n in range(3)]
     correct(world, "news", ids[0], "x")
     withdraw(world, "news", ids[1])
     done = world.tidings("log", "verify", "--data", world.data)
     assert done.returncode == 0
-    assert b"1 corrected, 1 withdrawn: 0 findings" in done.stdout
+    assert b"1 corrected, 1 withdrawn" in done.stdout
+    assert b" 0 findings" in done.stdout
     withdraw(world, "news", ids[0])
     done = world.tidings("log", "stat", "--data", world.data)
     assert done.returncode == 0 and b"oldest id" in done.stdout
