@@ -60,6 +60,7 @@
     NUMBER(longpoll_busy_s,     5,              1,   3600,          "s",      "x-ps-reconnect-in for a second request with the same wait key") \
     FLAG  (gzip,                true,                               "flag",   "compress streams and answers for clients that take it") \
     WORD  (origins,             "",                                 "origins", "pages of these origins may subscribe and publish, comma separated; besides the server's own") \
+    WORD  (websocket_root,      "",                                 "channel", "a WebSocket at / gets this channel or pattern, as type and data; empty: there is none") \
     NUMBER(drain_ms,            5000,           0,   600000,        "ms",     "streams are closed over this time at stop")                \
     WORD  (nats,                "",                                 "url",    "NATS servers, comma separated; empty: no NATS")            \
     WORD  (nats_prefix,         "events",                           "subject", "the part of the subject before the channel")              \

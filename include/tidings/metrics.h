@@ -26,6 +26,9 @@
     METRIC(deadlines_missed,         "counter", "connections closed for a head, body or read too slow") \
     METRIC(subscribers,              "gauge",   "streams and waiting long-polls now")                \
     METRIC(subscribers_replaying,    "gauge",   "of these, reading from the journal")                \
+    METRIC(websockets,               "gauge",   "streams that are WebSockets, now")                  \
+    METRIC(websocket_messages,       "counter", "text messages of WebSocket clients")               \
+    METRIC(websocket_violations,     "counter", "WebSockets closed for breaking RFC 6455")          \
     METRIC(deliveries,               "counter", "events queued for subscribers")                     \
     METRIC(replayed,                 "counter", "of these, read from the journal")                   \
     METRIC(demotions,                "counter", "live streams put back to replaying: reader too slow") \

@@ -84,6 +84,9 @@ void subscriber_move(struct subscriber *subscriber, enum subscriber_state to);
  * have given it everything up to there. */
 void subscriber_demote(struct subscriber *subscriber, uint64_t upto);
 
+/* Positions of memberships that its cursor has passed mean nothing any more. */
+void subscriber_forget_passed(struct subscriber *subscriber);
+
 /* More than one channel may come: frames must interleave by id. */
 static inline bool subscriber_is_mixed(const struct subscriber *subscriber)
 {

@@ -39,7 +39,8 @@
     C(NOT_UTF8,      1007, "text that is no UTF-8")                           \
     C(POLICY,        1008, "more questions than answers taken")               \
     C(TOO_BIG,       1009, "a message over 64 KiB")                           \
-    C(FAILED,        1011, "the journal could not be read")
+    C(FAILED,        1011, "the journal could not be read")                   \
+    C(TRY_LATER,     1013, "another one holds the wait key")
 
 /*     name         opcode  what it carries                                   */
 #define WEBSOCKET_OPCODES(O)                                                  \

@@ -40,3 +40,10 @@ void subscriber_demote(struct subscriber *subscriber, uint64_t upto)
         subscriber->cursor = upto;
     subscriber->calls->demoted(subscriber);
 }
+
+void subscriber_forget_passed(struct subscriber *subscriber)
+{
+    for (unsigned i = 0; i < subscriber->membership_count; i++)
+        if (subscriber->memberships[i].after <= subscriber->cursor)
+            subscriber->memberships[i].after = 0;
+}

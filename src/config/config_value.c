@@ -246,6 +246,11 @@ static bool is_not_empty(struct text text)
     return text.length > 0;
 }
 
+static bool is_selector_or_empty(struct text text)
+{
+    return text.length == 0 || selector_is_valid(text);
+}
+
 static bool has_no_space(struct text text)
 {
     return text.length == 0 || memchr(text.bytes, ' ', text.length) == NULL;
@@ -260,6 +265,7 @@ static const struct {
     {"listen",      is_address,            "address:port, such as 127.0.0.1:8080 or [::1]:0"},
     {"data",        is_not_empty,          "the name of a directory"},
     {"origins",     origin_list_is_valid,  "exact origins with commas between them, such as https://www.example.org,http://localhost:3000: no path, and never * or null"},
+    {"websocket_root", is_selector_or_empty, "a channel or a pattern"},
     {"nats",        has_no_space,          "NATS URLs with commas between them and no spaces"},
     {"nats_prefix", channel_name_is_valid, "a subject: letters, digits, _ and -, tokens joined by dots"},
 };

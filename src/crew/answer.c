@@ -14,6 +14,7 @@
 
 /* clang-format off */
 #define HTTP_REASONS(R)                                                       \
+    R(101, "Switching Protocols")                                             \
     R(200, "OK") R(201, "Created") R(204, "No Content")                       \
     R(304, "Not Modified") R(308, "Permanent Redirect")                       \
     R(400, "Bad Request") R(403, "Forbidden") R(404, "Not Found")             \

@@ -228,7 +228,8 @@ static void look_for_gap(const struct crew *crew, struct subscriber *subscriber,
         struct membership *member = &subscriber->memberships[i];
         uint64_t trimmed = trimmed_of(crew, member);
 
-        if (trimmed <= after || trimmed <= member->told)
+        if (trimmed <= after || trimmed <= member->told ||
+            trimmed <= member->after)
             continue;
         member->told = trimmed;
         replay->has_gap = true;

@@ -92,7 +92,8 @@ void assets_handle(const struct http_context *context,
     const struct web_asset *asset = find(path);
     struct buffer headers;
 
-    (void)context;
+    if (subscribe_at_root(context, connection, request))
+        return;
     if (asset != NULL) {
         answer_asset(connection, request, asset);
         return;

@@ -6,6 +6,8 @@
  * else what the request shows. Unknown parameters, a bare `?` and a trailing
  * empty segment are tolerated; selectors, position and flavor are not guessed
  * at.
+ *
+ * A WebSocket's handshake is checked elsewhere (websocket_stream.c).
  */
 #include "order.h"
 
@@ -164,8 +166,6 @@ static enum status read_selectors(struct reading *reading)
         st = read_channel_parameters(reading, reading->parameters.form);
     if (st == ST_OK)
         st = read_channel_parameters(reading, reading->parameters.query);
-    if (st == ST_OK && reading->order->selector_count == 0)
-        return wrong(reading, "which channel? /events/{channel}");
     return st;
 }
 
@@ -263,6 +263,19 @@ static enum status read_flavor(struct reading *reading)
     return ST_OK;
 }
 
+/* A WebSocket may subscribe later, and its position comes with that. */
+static enum status check_selectors(struct reading *reading)
+{
+    struct order *order = reading->order;
+
+    if (order->selector_count > 0)
+        return ST_OK;
+    order->position = (struct position){.kind = POSITION_LATEST};
+    return order->flavor == FLAVOR_WEBSOCKET
+               ? ST_OK
+               : wrong(reading, "which channel? /events/{channel}");
+}
+
 static enum status read_shape(struct reading *reading)
 {
     struct order *order = reading->order;
@@ -272,7 +285,8 @@ static enum status read_shape(struct reading *reading)
     if (st != ST_OK)
         return st;
     order->shape =
-        parameter_is_on(&reading->parameters, "envelope", &order->arena)
+        order->flavor == FLAVOR_WEBSOCKET ||
+                parameter_is_on(&reading->parameters, "envelope", &order->arena)
             ? SHAPE_OBJECT
             : SHAPE_DATA;
     if (format.length == 0)
@@ -324,7 +338,9 @@ static enum status read_keepalive(struct reading *reading)
 {
     struct order *order = reading->order;
     const struct channel_config *channel =
-        config_channel(reading->config, order->selectors[0]);
+        order->selector_count == 0
+            ? NULL
+            : config_channel(reading->config, order->selectors[0]);
     struct text keepalive;
     enum status st = find(reading, "keepalive", &keepalive);
 
@@ -358,8 +374,9 @@ static enum status read_coding(struct reading *reading)
 static enum status read_all(struct reading *reading)
 {
     enum status (*const steps[])(struct reading *) = {
-        read_selectors, read_position,   read_flavor,    read_shape,
-        read_wait,      read_gap_choice, read_keepalive, read_coding};
+        read_selectors,  read_position,  read_flavor,
+        check_selectors, read_shape,     read_wait,
+        read_gap_choice, read_keepalive, read_coding};
 
     for (unsigned i = 0; i < sizeof steps / sizeof *steps; i++) {
         enum status st = steps[i](reading);
@@ -367,8 +384,10 @@ static enum status read_all(struct reading *reading)
         if (st != ST_OK)
             return st;
     }
-    reading->order->has_padding = parameter_is_on(
-        &reading->parameters, "padding", &reading->order->arena);
+    reading->order->has_padding =
+        reading->order->flavor != FLAVOR_WEBSOCKET &&
+        parameter_is_on(&reading->parameters, "padding",
+                        &reading->order->arena);
     reading->order->has_hello =
         parameter_is_on(&reading->parameters, "hello", &reading->order->arena);
     if (reading->order->flavor == FLAVOR_LONG_POLL ||

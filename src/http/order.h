@@ -15,6 +15,7 @@
 
 #include <tidings/config.h>
 #include <tidings/frames.h>
+#include <tidings/websocket.h>
 
 /* clang-format off */
 /*     name         flavor text    */
@@ -37,7 +38,8 @@ enum shape { SHAPE_DATA, SHAPE_ENVELOPE, SHAPE_OBJECT };
 
 struct order {
     struct arena arena;
-    struct text *selectors; /* checked, without repeats */
+    struct text *selectors; /* checked, without repeats; none: a WebSocket
+                               that subscribes later */
     unsigned selector_count;
     struct text position_text;
     struct position position;
@@ -51,6 +53,8 @@ struct order {
     bool has_message_keepalive;
     bool has_padding;
     bool has_hello; /* a stream begins by saying where: protocol.md 2 */
+    bool has_protocol; /* the client offers WEBSOCKET_PROTOCOL */
+    char websocket_accept[WEBSOCKET_ACCEPT_BYTES + 1];
     bool is_gzip; /* the client takes it, and no channel's section forbids it */
 };
 

@@ -218,6 +218,24 @@ static enum status resolve_channels(struct crew *crew,
     return st;
 }
 
+enum status resume_find_own(struct crew *crew, const struct order *order,
+                            unsigned index, uint64_t *after_out)
+{
+    struct position position = {.kind = POSITION_LATEST}, one;
+    struct text channel;
+    struct resume resume = {0};
+    size_t cursor = 0;
+    enum status st;
+
+    while (position_next_channel(order->position.json, &cursor, &channel, &one))
+        if (text_equals(channel, order->selectors[index]))
+            position = one;
+    st = resume_find_channel(crew, order->selectors[index], &position, &resume);
+    if (st == ST_OK)
+        *after_out = resume.after;
+    return st;
+}
+
 /* A pattern is matched against every channel that there is: only if it matters. */
 static bool needs_covered(const struct crew *crew, const struct order *order)
 {

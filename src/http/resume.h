@@ -40,6 +40,10 @@ enum status resume_find_channel(struct crew *crew, struct text channel,
                                 const struct position *position,
                                 struct resume *resume_out) MUST_USE;
 
+/* With a position per channel: where selector `index` of the order starts. */
+enum status resume_find_own(struct crew *crew, const struct order *order,
+                            unsigned index, uint64_t *after_out) MUST_USE;
+
 const char *gap_reason_text(enum gap_reason reason);
 
 #endif

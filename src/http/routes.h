@@ -58,6 +58,12 @@ enum {
 ROUTES(ROUTE)
 #undef ROUTE
 
+/* subscribe.c: an upgrade at `/` that the setting websocket_root wants; false:
+ * it is none. */
+bool subscribe_at_root(const struct http_context *context,
+                       struct connection *connection,
+                       const struct handoff_request *request);
+
 /* crew_handler_fn. */
 void routes_handle(void *context, struct connection *connection,
                    const struct handoff_request *request,

@@ -79,6 +79,13 @@ void stream_finish(struct stream *stream, bool says_retry)
     struct crew *crew = connection_crew(stream->connection);
     struct buffer out;
 
+    if (stream->websocket != NULL) {
+        websocket_close(stream,
+                        says_retry ? WEBSOCKET_CLOSE_GOING_AWAY
+                                   : WEBSOCKET_CLOSE_TRY_LATER,
+                        "");
+        return;
+    }
     buffer_init(&out);
     if (says_retry)
         stream_append_retry(stream, stream_jittered_retry_ms(crew), &out);
@@ -121,12 +128,13 @@ static void farewell(struct connection *connection)
         stream_finish(stream, true);
 }
 
-static void destroy(struct connection *connection)
+void stream_destroy(struct connection *connection)
 {
     struct stream *stream = stream_of(connection);
 
     stream_leave(stream);
     order_destroy(&stream->order);
+    websocket_destroy(&stream->websocket, connection_crew(connection));
     journal_trail_fini(&stream->trail);
     if (stream->gathering != NULL) {
         buffer_fini(&stream->gathering->body);
@@ -173,6 +181,7 @@ const struct subscriber_calls stream_subscriber_calls = {offer, demoted};
 void stream_go_live(struct stream *stream)
 {
     subscriber_move(&stream->subscriber, SUBSCRIBER_LIVE);
+    subscriber_forget_passed(&stream->subscriber);
     stream_count(stream, METRIC_subscribers_replaying, -1);
     journal_trail_fini(&stream->trail);
 }
@@ -180,7 +189,7 @@ void stream_go_live(struct stream *stream)
 /* ---- the connection asks -----------------------------------------------------
  */
 
-static void drained(struct connection *connection)
+void stream_drained(struct connection *connection)
 {
     if (stream_of(connection)->subscriber.state == SUBSCRIBER_REPLAYING)
         connection_want_replay(connection);
@@ -209,10 +218,10 @@ static const struct role_calls stream_calls = {
     .name = "stream",
     .arrived = stream_arrived,
     .replay = stream_replay,
-    .drained = drained,
+    .drained = stream_drained,
     .expired = expired,
     .farewell = farewell,
-    .destroy = destroy,
+    .destroy = stream_destroy,
 };
 
 void stream_open(struct connection *connection, struct order **order)
@@ -228,9 +237,13 @@ void stream_open(struct connection *connection, struct order **order)
     stream->is_ndjson = stream->order->is_ndjson;
     stream->is_gzip = stream->order->is_gzip;
     stream->has_message_keepalive = stream->order->has_message_keepalive;
-    connection_set_role(connection, &stream_calls, stream);
+    if (stream->order->flavor == FLAVOR_WEBSOCKET)
+        stream->websocket = websocket_create(crew);
+    connection_set_role(
+        connection,
+        stream->websocket != NULL ? &websocket_calls : &stream_calls, stream);
     if ((stream->order->is_one_answer && stream->wait_ms == 0) ||
-        connection_is_head(connection))
+        connection_is_head(connection) || stream->order->selector_count == 0)
         stream_begin(stream);
     else
         connection_move(connection,

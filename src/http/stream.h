@@ -13,6 +13,7 @@
 #include "order.h"
 #include "resume.h"
 #include "wait_keys.h"
+#include "websocket_stream.h"
 
 #include <tidings/crew.h>
 #include <tidings/subscriber.h>
@@ -29,6 +30,7 @@ struct stream {
     struct order *order; /* NULL once begun */
     struct wait_key *key;
     struct gathering *gathering; /* one answer: not NULL */
+    struct websocket *websocket; /* of that flavor: not NULL */
     struct journal_trail trail;
     struct gzip_sum sum; /* of a compressed stream, so far */
     int32_t wait_ms;
@@ -61,6 +63,8 @@ void stream_arm_keepalive(struct stream *stream);
 void stream_touch_keepalive(struct stream *stream);
 void stream_finish(struct stream *stream, bool says_retry);
 void stream_leave(struct stream *stream);
+void stream_drained(struct connection *connection);
+void stream_destroy(struct connection *connection);
 void stream_go_live(struct stream *stream);
 /* The one answer is on its way: no further offer may come. */
 void stream_answer_now(struct stream *stream);

@@ -17,20 +17,10 @@ static void set_own_positions(struct stream *stream)
     struct crew *crew = connection_crew(stream->connection);
     const struct order *order = stream->order;
 
-    for (unsigned i = 0; i < order->selector_count; i++) {
-        struct position position = {.kind = POSITION_LATEST}, one;
-        struct text channel;
-        struct resume resume = {0};
-        size_t cursor = 0;
-
-        while (position_next_channel(order->position.json, &cursor, &channel,
-                                     &one))
-            if (text_equals(channel, order->selectors[i]))
-                position = one;
-        if (resume_find_channel(crew, order->selectors[i], &position,
-                                &resume) == ST_OK)
-            stream->subscriber.memberships[i].after = resume.after;
-    }
+    for (unsigned i = 0; i < order->selector_count; i++)
+        if (resume_find_own(crew, order, i,
+                            &stream->subscriber.memberships[i].after) != ST_OK)
+            return; /* without its own it starts at the least of all */
 }
 
 static void join(struct stream *stream)
@@ -41,6 +31,8 @@ static void join(struct stream *stream)
     subscriber_init(
         &stream->subscriber, &stream_subscriber_calls,
         order_format(order, connection_is_http_10(stream->connection)), 0);
+    if (order->selector_count == 0)
+        return;
     crew_expect_batches(crew);
     directory_join(crew_directory(crew), &stream->subscriber, order->selectors,
                    order->selector_count);
@@ -64,7 +56,10 @@ static void begin_stream(struct stream *stream, const struct resume *resume)
     struct buffer out;
 
     buffer_init(&out);
-    stream_append_head(stream, resume, &out);
+    if (stream->websocket != NULL)
+        websocket_append_head(stream, resume, &out);
+    else
+        stream_append_head(stream, resume, &out);
     connection_begin(stream->connection, CONNECTION_STREAMING);
     stream_push_raw(stream, buffer_text(&out));
     out.length = 0;

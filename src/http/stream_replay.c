@@ -47,6 +47,15 @@ static void push_gap(struct stream *stream, uint64_t cursor,
     buffer_fini(&out);
 }
 
+static void give_up(struct stream *stream)
+{
+    if (stream->websocket != NULL)
+        websocket_close(stream, WEBSOCKET_CLOSE_FAILED,
+                        "the journal could not be read");
+    else
+        stream_finish(stream, true);
+}
+
 static void replay_stream(struct stream *stream)
 {
     struct crew *crew = connection_crew(stream->connection);
@@ -60,7 +69,7 @@ static void replay_stream(struct stream *stream)
                       SLICE_BYTES, &replay);
     if (st != ST_OK) {
         stream_log_failure(st);
-        stream_finish(stream, true);
+        give_up(stream);
         return;
     }
     if (replay.has_gap)

@@ -24,12 +24,9 @@ static void subscribe(struct connection *connection,
         connection_refuse(connection, 400, "bad_request", why, text_of(""));
         return;
     }
-    if (order->flavor == FLAVOR_WEBSOCKET) {
+    if (order->flavor == FLAVOR_WEBSOCKET &&
+        !websocket_is_right(connection, request, config, order)) {
         order_destroy(&order);
-        connection_refuse(connection, 501, "not_implemented",
-                          "WebSocket is not served; use eventsource, "
-                          "long-poll, short-poll or lines",
-                          text_of(""));
         return;
     }
     stream_open(connection, &order);
@@ -112,6 +109,31 @@ static void wait_for_form(struct connection *connection,
         keep_header(kept, request, kept_names[i]);
     connection_set_role(connection, &form_calls, kept);
     connection_read_body(connection, FORM_MAX);
+}
+
+bool subscribe_at_root(const struct http_context *context,
+                       struct connection *connection,
+                       const struct handoff_request *request)
+{
+    const char *root = context->config->websocket_root;
+    struct handoff_request meant = *request;
+    struct buffer path, query;
+
+    if (root[0] == '\0' || strcmp(request->raw_path, "/") != 0 ||
+        !request_accepts(request, "Upgrade", "websocket"))
+        return false;
+    buffer_init(&path);
+    buffer_init(&query);
+    buffer_append_string(&path, "/events/");
+    buffer_append(&path, root, strlen(root) + 1);
+    buffer_append_string(&query, "format=envelope&");
+    buffer_append(&query, request->query, strlen(request->query) + 1);
+    meant.raw_path = path.bytes;
+    meant.query = query.bytes;
+    subscribe(connection, &meant, text_of(""), context->config);
+    buffer_fini(&path);
+    buffer_fini(&query);
+    return true;
 }
 
 void subscribe_handle(const struct http_context *context,

@@ -1,4 +1,4 @@
-/* json_object.c -- an object's members, one after the other, with jsmn.
+/* json_object.c -- members and elements, one after the other, with jsmn.
  *
  * jsmn makes a token of every value, nested ones too, and wants room for all of
  * them beforehand: memory that a stranger would choose. But it can be told
@@ -112,6 +112,37 @@ bool json_next_member(struct text object, size_t *cursor,
     member_out->name.length = (size_t)(name->end - name->start);
     member_out->value.bytes = object.bytes + start;
     member_out->value.length = end - start;
+    *cursor = end;
+    return true;
+}
+
+/* Behind the number or word at `at`. */
+static size_t word_end(struct text text, size_t at)
+{
+    while (at < text.length && !is_space(text.bytes[at]) &&
+           text.bytes[at] != ',' && text.bytes[at] != ']')
+        at++;
+    return at;
+}
+
+bool json_next_element(struct text array, size_t *cursor,
+                       struct text *value_out)
+{
+    size_t at =
+        skip_space(array, *cursor != 0 ? *cursor : skip_space(array, 0) + 1);
+    size_t end;
+
+    if (at < array.length && array.bytes[at] == ',')
+        at = skip_space(array, at + 1);
+    if (at >= array.length || array.bytes[at] == ']')
+        return false;
+    if (array.bytes[at] == '"')
+        end = string_end(array, at);
+    else if (array.bytes[at] == '{' || array.bytes[at] == '[')
+        end = container_end(array, at);
+    else
+        end = word_end(array, at);
+    *value_out = (struct text){array.bytes + at, end - at};
     *cursor = end;
     return true;
 }

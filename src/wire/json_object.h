@@ -1,4 +1,4 @@
-/* json_object.h -- the members of a JSON object.
+/* json_object.h -- the members of a JSON object, the elements of an array.
  *
  * Threads   Any.
  * Memory    Names and values look into the object's text.
@@ -23,6 +23,10 @@ bool json_is_object(struct text text);
  */
 bool json_next_member(struct text object, size_t *cursor,
                       struct json_member *member_out);
+
+/* The same for a valid array. */
+bool json_next_element(struct text array, size_t *cursor,
+                       struct text *value_out);
 
 /* Does a member's name, its escapes undone, spell `name`? */
 bool json_name_is(struct text raw, const char *name);

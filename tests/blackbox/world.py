@@ -7,7 +7,7 @@ then use the new port without knowing.
 
     start -> restart, stop, kill -> start ...          the process
     http, post, publish                                one answer each
-    sse, lines, connect                                streams and raw bytes
+    sse, lines, websocket, connect                     streams and raw bytes
     poll                                               one long-poll
     nats                                               a client of the NATS
     metrics, healthz, tidings                          the operator's view
@@ -27,6 +27,7 @@ from http_raw import Connection
 from nats_raw import NatsClient
 from patience import DEADLINE_S, eventually
 from streams import Lines, Sse
+from ws_raw import WebSocket
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 BINARY = os.environ.get("TIDINGS_BIN", str(ROOT / "build/dev/tidings"))
@@ -235,6 +236,12 @@ class World:
         stream = Lines(connection)
         assert stream.status == status, stream.response()
         return stream
+
+    def websocket(self, target, last_event_id=None, headers=(),
+                  receive_buffer=None):
+        """An upgraded connection."""
+        return WebSocket(self.connect(receive_buffer), target, {
+            "Last-Event-ID": last_event_id, **dict(headers)}).check_upgraded()
 
     def poll(self, target, last_event_id=None, headers=()):
         """One long-poll to its end; the answer's form is checked."""

@@ -1,0 +1,525 @@
+"""WebSocket: protocol.md 6, and what it shares with sections 1, 2, 5 and 8.
+
+Frames themselves are the matter of test_46_websocket_conformance.py.
+"""
+
+import json
+
+import pytest
+from marks import serve
+from patience import Deadline, eventually
+from ws_raw import PING, PONG, TEXT, KEY, WebSocket, accept_of, frame, \
+    upgrade_headers
+
+
+def ids_of(events):
+    return [event["id"] for event in events]
+
+
+def data_of(events):
+    return [event["data"]["data"] for event in events]
+
+
+def publish_some(world, channel, count, start=0):
+    return [world.publish(channel, f"{number}")
+            for number in range(start, start + count)]
+
+
+# ---- the handshake --------------------------------------------------------
+
+def test_6_the_upgrade_is_answered_as_rfc_6455_has_it(world):
+    last = world.publish("news", "x")
+    socket = world.websocket("/events/news")
+    assert socket.headers["Sec-WebSocket-Accept"] == accept_of(KEY)
+    assert socket.headers["Last-Event-ID"] == str(last)
+    assert "Sec-WebSocket-Protocol" not in socket.headers
+
+
+@pytest.mark.parametrize("offered, chosen", [
+    ("tidings.v1", "tidings.v1"), ("chat, tidings.v1", "tidings.v1"),
+    ("chat", None), ("TIDINGS.V1", None)])
+def test_6_the_subprotocol_is_ours_or_none(world, offered, chosen):
+    socket = world.websocket("/events/news",
+                             headers={"Sec-WebSocket-Protocol": offered})
+    assert socket.headers.get("Sec-WebSocket-Protocol") == chosen
+    world.publish("news", "x")
+    assert socket.next_json()["data"]["data"] == "x"
+
+
+@pytest.mark.parametrize("change, status", [
+    ({"Upgrade": None}, 426), ({"Upgrade": "h2c"}, 426),
+    ({"Connection": "keep-alive"}, 400), ({"Connection": None}, 400),
+    ({"Sec_WebSocket_Version": "8"}, 426),
+    ({"Sec_WebSocket_Version": None}, 426),
+    ({"Sec_WebSocket_Key": None}, 400),
+    ({"Sec_WebSocket_Key": "short"}, 400),
+    ({"Sec_WebSocket_Key": "*" * 22 + "=="}, 400),
+    ({"Content_Length": "3"}, 400)])
+def test_6_a_wrong_handshake_is_refused_with_a_sentence(world, change, status):
+    connection = world.connect()
+    connection.request("GET", "/events/news?flavor=websocket",
+                       upgrade_headers(**change))
+    response = connection.response()
+    assert response.status == status and response.error, response
+    if status == 426:
+        assert response.headers["Upgrade"] == "websocket"
+        assert response.headers["Sec-WebSocket-Version"] == "13"
+
+
+def test_6_the_flavor_without_an_upgrade_is_426(world):
+    response = world.get("/events/news?flavor=websocket")
+    assert response.status == 426 and response.error
+    assert response.headers["Upgrade"] == "websocket"
+
+
+def test_6_an_upgrade_over_http_1_0_is_refused(world):
+    response = world.http("GET", "/events/news", upgrade_headers(),
+                          version="1.0")
+    assert response.status == 400 and response.error
+
+
+def test_6_head_and_post_are_no_upgrade(world):
+    assert world.http("HEAD", "/events/news", upgrade_headers()).status == 400
+    response = world.http("POST", "/events/news", {
+        **upgrade_headers(),
+        "Content-Type": "application/x-www-form-urlencoded"}, b"a=b")
+    assert response.status == 400 and response.error
+
+
+def test_6_a_refused_upgrade_leaves_the_connection_usable(world):
+    connection = world.connect()
+    connection.request("GET", "/events/news",
+                       upgrade_headers(Sec_WebSocket_Version="7"))
+    assert connection.response().status == 426
+    connection.request("GET", "/healthz")
+    assert connection.response().status == 200
+
+
+def test_6_frames_may_come_right_behind_the_request(world):
+    connection = world.connect()
+    connection.send(
+        b"GET /events HTTP/1.1\r\nHost: a\r\n"
+        + "".join(f"{name}: {value}\r\n"
+                  for name, value in upgrade_headers().items()).encode()
+        + b"\r\n" + frame(PING, b"early"))
+    assert connection.head().status == 101
+    assert connection.take_exactly(7, Deadline(), "a pong") \
+        == b"\x8a\x05early"
+
+
+@serve(origins="https://www.example.org")
+@pytest.mark.parametrize("origin, is_allowed", [
+    (None, True), ("https://www.example.org", True),
+    ("http://localhost", True), ("https://evil.example", False),
+    ("null", False)])
+def test_6_the_origin_is_checked_before_the_upgrade(world, origin, is_allowed):
+    """`http://localhost` is the server's own: the tests' Host header."""
+    socket = WebSocket(world.connect(), "/events/news", {"Origin": origin})
+    if is_allowed:
+        socket.check_upgraded()
+    else:
+        assert socket.status == 403
+
+
+# ---- events ---------------------------------------------------------------
+
+def test_6_an_event_is_one_text_frame_with_the_object_of_section_4(world):
+    socket = world.websocket("/events/cheese")
+    data = '{"pieces":92,"cheese_type":"Gruyère"}'
+    number = world.publish("cheese", data, event_type="cheese_created")
+    event = socket.next_json()
+    assert event.pop("ts").endswith("Z")
+    assert event == {"id": number, "channel_id": "cheese",
+                     "data": {"type": "cheese_created",
+                              "data": json.loads(data)}}
+
+
+def test_6_format_data_is_the_data_as_it_was_published(world):
+    socket = world.websocket("/events/news?format=data")
+    for data in ("x", "", '{ "a" :\n1 }', "line\r\nline", "x" * 125,
+                 "x" * 126, "x" * 65535, "x" * 65536, "\U0001d11e" * 50000):
+        world.publish("news", data)
+        assert socket.next() == data
+
+
+def test_6_format_envelope_has_the_type_only_if_there_is_one(world):
+    socket = world.websocket("/events/news?format=envelope")
+    world.publish("news", '{ "a": 1 }', event_type="made")
+    world.publish("news", '{ "a": 2 }')
+    assert socket.next() == '{"type":"made","data":{ "a": 1 }}'
+    assert socket.next() == '{ "a": 2 }'
+
+
+def test_6_what_was_missed_comes_first_whatever_the_position_is(world):
+    ids = publish_some(world, "news", 5)
+    for position, expected in (("earliest", ids), ("last-2", ids[3:]),
+                               (str(ids[2]), ids[3:]),
+                               (json.dumps({"news": ids[1]}), ids[2:])):
+        query = world.query(last_event_id=position)
+        assert ids_of(world.websocket(f"/events/news?{query}")
+                      .take(len(expected))) == expected
+        assert ids_of(world.websocket("/events/news", position)
+                      .take(len(expected))) == expected
+
+
+@serve(nats=True)
+def test_6_events_by_nats_come_too(world):
+    socket = world.websocket("/events/news")
+    world.nats.publish("events.news", "one")
+    assert socket.next_json()["data"]["data"] == "one"
+
+
+def test_6_after_a_kill_a_client_resumes_by_the_last_id(world):
+    socket = world.websocket("/events/news")
+    ids = publish_some(world, "news", 10)
+    seen = ids_of(socket.take(5))
+    world.kill()
+    world.start()
+    ids += publish_some(world, "news", 3)
+    back = world.websocket(f"/events/news?lastId={seen[-1]}")
+    assert seen + ids_of(back.take(8)) == ids
+
+
+@serve(outbox_bytes=4096)
+def test_6_a_reader_that_stops_is_put_back_and_loses_nothing(world):
+    slow = world.websocket("/events/news", receive_buffer=4096)
+    fast = world.websocket("/events/news")
+    ids = []
+    for number in range(300):
+        ids.append(world.publish("news", f"{number}".rjust(20000)))
+        assert fast.next_json()["id"] == ids[-1]
+    assert world.metrics()["demotions"] >= 1
+    assert ids_of(slow.take(300)) == ids
+    world.publish("news", "marker")
+    assert slow.next_json()["data"]["data"] == "marker"
+
+
+# ---- gaps -----------------------------------------------------------------
+
+def test_5_a_gap_is_told_as_one_object(world):
+    number = world.publish("news", "one")
+    socket = world.websocket("/events/news", last_event_id="12")
+    gap, event = socket.take(2)
+    assert gap["data"]["type"] == "tidings.gap"
+    assert gap["data"]["data"]["requested"] == "12"
+    assert gap["data"]["data"]["reason"] == "unknown"
+    assert event["id"] == number
+
+
+def test_5_a_gap_in_other_formats(world):
+    world.publish("news", "one")
+    socket = world.websocket("/events/news?format=data", last_event_id="12")
+    assert socket.next_json()["reason"] == "unknown"
+    assert socket.next() == "one"
+    socket = world.websocket("/events/news?format=envelope",
+                             last_event_id="12")
+    gap = socket.next_json()
+    assert (gap["type"], gap["data"]["reason"]) == ("tidings.gap", "unknown")
+
+
+def test_5_gap_reject_is_410_before_the_upgrade(world):
+    world.publish("news", "one")
+    socket = WebSocket(world.connect(),
+                       "/events/news?gap=reject&last_event_id=12")
+    assert socket.status == 410
+
+
+def test_5_the_gap_of_a_new_subscription_is_told_in_band(world):
+    socket = world.websocket("/events/other")
+    number = world.publish("news", "one")
+    socket.say(subscribe=["news"], after=12)
+    gap, event = socket.take(2)
+    assert gap["channel_id"] == "news"
+    assert gap["data"]["data"] == {"requested": "12", "reason": "unknown",
+                                   "resumed": gap["data"]["data"]["resumed"]}
+    assert event["id"] == number
+
+
+@serve(keep_count=3)
+def test_5_a_subscription_beside_it_tells_no_gap_twice_or_falsely(world):
+    """What retention took of a held channel after the client had it is no
+    gap, though the new channel begins before that."""
+    old = world.publish("old", "0")
+    socket = world.websocket("/events/news")
+    ids = publish_some(world, "news", 10)
+    assert ids_of(socket.take(10)) == ids
+    eventually(lambda: world.get("/channels/news").json()["count"] == 3,
+               "retention")
+    socket.say(subscribe=["old"], after=old - 1)
+    assert socket.next_json()["id"] == old
+    assert socket.meet() == []
+
+
+# ---- subscribing on the open connection ------------------------------------
+
+def test_6_a_websocket_may_begin_without_channels(world):
+    world.publish("news", "before")
+    for target in ("/events", "/events/"):
+        socket = world.websocket(target)
+        socket.say(subscribe=["news"])
+        assert socket.meet() == []
+        number = world.publish("news", "x")
+        assert socket.next_json()["id"] == number
+    assert world.get("/events").status == 400
+
+
+@pytest.mark.parametrize("make, expected", [
+    (lambda ids: ids[2], 7), (lambda ids: str(ids[2]), 7),
+    (lambda ids: "earliest", 10), (lambda ids: "last-4", 4),
+    (lambda ids: {"b": ids[6]}, 3), (lambda ids: {"b": str(ids[6])}, 3),
+    (lambda ids: "latest", 0), (lambda ids: None, 0),
+    (lambda ids: "rt-1406125522.25", 10), (lambda ids: 1406125522250, 10)])
+def test_6_a_subscription_has_every_form_of_position(world, make, expected):
+    world.publish("a", "x")
+    ids = publish_some(world, "b", 10)
+    socket = world.websocket("/events/a")
+    socket.say(subscribe=["b"], after=make(ids))
+    last = world.publish("a", "marker")
+    got = ids_of(socket.take(expected + 1))
+    assert got == ids[10 - expected:] + [last]
+
+
+def test_6_a_new_channel_brings_nothing_of_the_old_again(world):
+    mine, theirs = [], []
+    for _ in range(5):
+        mine += publish_some(world, "mine", 1)
+        theirs += publish_some(world, "theirs", 1)
+    socket = world.websocket("/events/mine?last_event_id=earliest")
+    assert ids_of(socket.take(5)) == mine
+    socket.say(subscribe=["theirs"], after="earliest")
+    assert ids_of(socket.take(5)) == theirs
+    both = publish_some(world, "mine", 1) + publish_some(world, "theirs", 1)
+    assert ids_of(socket.take(2)) == both
+
+
+def test_6_subscribing_while_events_flow_loses_and_repeats_nothing(world):
+    """Channels come and go while all of them are published to: each client
+    message is one more cut through the flow."""
+    names = [f"c{number}" for number in range(6)]
+    socket = world.websocket("/events/c0")
+    published = {name: [] for name in names}
+    taken = []
+    for turn in range(30):
+        name = names[turn % 6]
+        for channel in names:
+            published[channel] += publish_some(world, channel, 2)
+        socket.say(subscribe=[name], after=published[name][-3]
+                   if len(published[name]) > 2 else "earliest")
+        taken += socket.meet()
+        socket.say(unsubscribe=[name] if name != "c0" else ["none"])
+        taken += socket.meet()
+    end = world.publish("c0", "end")
+    while not taken or taken[-1]["id"] != end:
+        taken.append(socket.next_json())
+    assert {event["channel_id"] for event in taken} == set(names)
+    firsts = [e["id"] for e in taken if e["channel_id"] == "c0"]
+    assert sorted(set(firsts)) == published["c0"] + [end]
+
+
+def test_6_a_channel_that_stays_is_complete_while_others_change(world):
+    socket = world.websocket("/events/stays")
+    ids = []
+    for turn in range(40):
+        ids.append(world.publish("stays", f"{turn}"))
+        world.publish("goes", f"{turn}")
+        socket.say(**({"unsubscribe": ["goes", "g.*"]} if turn % 2
+                      else {"subscribe": ["goes", "g.*"],
+                            "after": "earliest"}))
+    taken = []
+    while len([e for e in taken if e["channel_id"] == "stays"]) < 40:
+        taken.append(socket.next_json())
+    assert ids_of(e for e in taken if e["channel_id"] == "stays") == ids
+    assert [e for e in socket.meet() if e["channel_id"] == "stays"] == []
+
+
+def test_6_subscribing_again_without_after_changes_nothing(world):
+    first = world.publish("news", "one")
+    socket = world.websocket("/events/news?last_event_id=earliest")
+    assert socket.next_json()["id"] == first
+    socket.say(subscribe=["news"])
+    assert socket.meet() == []
+    socket.say(subscribe=["news"], after="earliest")
+    assert socket.next_json()["id"] == first
+    assert world.publish("news", "two") == socket.next_json()["id"]
+
+
+def test_6_unsubscribed_channels_are_silent_and_the_connection_stays(world):
+    socket = world.websocket("/events/a,b,c.*")
+    socket.say(unsubscribe=["a", "c.*", "never.held"])
+    assert socket.meet() == []
+    publish_some(world, "a", 2)
+    publish_some(world, "c.d", 2)
+    number = world.publish("b", "x")
+    assert socket.next_json()["id"] == number
+    socket.say(unsubscribe=["b"])
+    assert socket.meet() == []
+    assert world.metrics()["subscribers"] == 0
+    assert world.metrics()["websockets"] == 1
+    world.publish("b", "not wanted")
+    socket.say(subscribe=["b"])
+    assert socket.meet() == []
+    number = world.publish("b", "wanted")
+    assert socket.next_json()["id"] == number
+
+
+def test_6_a_pattern_and_a_channel_of_it_bring_an_event_once(world):
+    socket = world.websocket("/events/a.*")
+    socket.say(subscribe=["a.b", "\u003e"])
+    assert socket.meet() == []
+    ids = publish_some(world, "a.b", 3) + publish_some(world, "z", 1)
+    assert ids_of(socket.take(4)) == ids
+
+
+@pytest.mark.parametrize("text", [
+    "", "{", "[]", "12", '"subscribe"', "{}", '{"subscribe":"news"}',
+    '{"subscribe":[]}', '{"subscribe":[1]}', '{"subscribe":["no space"]}',
+    '{"subscribe":["a..b"]}', '{"subscribe":["a"],"unsubscribe":["a"]}',
+    '{"subscribe":["a"],"after":"yesterday"}',
+    '{"subscribe":["a"],"after":-1}', '{"subscribe":["a"],"after":1.5}',
+    '{"subscribe":["a"],"after":[1]}', '{"subscribe":["a"],"after":true}',
+    '{"subscribe":["a"],"after":{"a":"x"}}', '{"subscribe":["a\\ud800"]}',
+    '{"unsubscribe":["a"],"after":1}', '{"subscribe":["a"],"subscribe":["b"]}',
+    '{"publish":"x"}', '{"ack":"x"}', '{"ack":-1}', '{"ack":5}',
+    '{"ack":99999999999999999999}'])
+def test_6_a_message_that_makes_no_sense_is_answered_and_changes_nothing(
+        world, text):
+    socket = world.websocket("/events/news")
+    socket.send_text(text)
+    answer = socket.next_json()
+    assert answer["error"] == "bad_request" and answer["message"], answer
+    number = world.publish("news", "x")
+    assert socket.next_json()["id"] == number
+
+
+@serve(selectors_max=3)
+def test_6_too_many_channels_are_refused_and_the_rest_stays(world):
+    socket = world.websocket("/events/a,b")
+    socket.say(subscribe=["c", "d"])
+    assert socket.next_json()["error"] == "bad_request"
+    socket.say(subscribe=["a", "b", "c", "d"])
+    assert socket.next_json()["error"] == "bad_request"
+    socket.say(subscribe=["c", "b"])
+    assert socket.meet() == []
+    ids = [world.publish(name, "x") for name in "abcd"]
+    assert ids_of(socket.take(3)) == ids[:3]
+    assert socket.meet() == []
+
+
+# ---- silence --------------------------------------------------------------
+
+@serve(keepalive_ms=100)
+def test_6_silence_is_broken_by_pings_and_pongs_keep_it_open(world):
+    socket = world.websocket("/events/news")
+    for _ in range(6):
+        opcode, payload = socket.next_frame()
+        assert opcode == PING
+        socket.send_frame(PONG, payload)
+    number = world.publish("news", "x")
+    assert socket.next_json()["id"] == number
+
+
+@serve(keepalive_ms=100)
+def test_6_a_client_that_answers_no_ping_is_closed(world):
+    socket = world.websocket("/events/news")
+    opcodes = []
+    while not opcodes or opcodes[-1] == PING:
+        opcodes.append(socket.next_frame()[0])
+    assert opcodes == [PING, PING, 8]
+    assert socket.connection.is_ended()
+    world.wait_for_metric("websockets", lambda figure: figure == 0)
+
+
+@serve(keepalive_ms=100)
+def test_3_keepalive_as_message_is_a_text_that_the_page_sees(world):
+    socket = world.websocket("/events/news?keepalive=message")
+    alive = socket.next_json()
+    assert set(alive) == {"action", "timestamp"}
+    assert alive["action"] == "keep-alive" and socket.pings >= 1
+
+
+# ---- rude -----------------------------------------------------------------
+
+def test_6_a_client_that_asks_and_never_reads_is_closed(world):
+    """Pongs are owed up to a limit; then 1008, and others live on."""
+    socket = world.websocket("/events/news", receive_buffer=4096)
+    flood = frame(PING, b"x" * 125) * 500
+    while socket.connection.try_send(flood):
+        if world.metrics()["websockets"] == 0:
+            break
+    world.wait_for_metric("websockets", lambda figure: figure == 0)
+    assert world.get("/healthz").status == 200
+
+
+def test_6_a_flood_of_bad_messages_is_closed(world):
+    socket = world.websocket("/events/news", receive_buffer=4096)
+    while socket.connection.try_send(frame(TEXT, "x") * 5000):
+        if world.metrics()["websockets"] == 0:
+            break
+    world.wait_for_metric("websockets", lambda figure: figure == 0)
+
+
+def test_6_more_changes_than_64_at_once_are_closed(world):
+    socket = world.websocket("/events")
+    socket.send_raw(frame(TEXT, '{"subscribe":["a"],"after":"latest"}') * 2000)
+    assert socket.is_closed()[0] == 1008
+
+
+def test_6_a_vanished_client_leaves_nothing_behind(world):
+    for _ in range(20):
+        socket = world.websocket("/events/news")
+        socket.send_raw(frame(TEXT, '{"subscribe":["a')[:-3])
+        socket.connection.close()
+    world.wait_for_metric("websockets", lambda figure: figure == 0)
+    world.wait_for_subscribers(0)
+
+
+# ---- ends -----------------------------------------------------------------
+
+def test_6_a_close_is_answered_with_its_code(world):
+    for code in (1000, 1001, 3000, 4999):
+        socket = world.websocket("/events/news")
+        socket.close(code, "enough")
+        assert socket.is_closed()[0] == code
+
+
+@serve(drain_ms=300)
+def test_8_sigterm_closes_with_1001(world):
+    sockets = [world.websocket("/events/news") for _ in range(5)]
+    sockets.append(world.websocket("/events"))
+    world.ask_to_stop()
+    for socket in sockets:
+        assert socket.is_closed()[0] == 1001
+    assert world.wait_for_end() == 0
+
+
+def test_2_a_busy_wait_key_gives_the_backlog_and_closes(world):
+    first = world.websocket("/events/news/tab")
+    number = world.publish("news", "x")
+    assert first.next_json()["id"] == number
+    second = world.websocket("/events/news/tab?last_event_id=earliest")
+    assert second.next_json()["id"] == number
+    assert second.is_closed()[0] == 1013
+
+
+# ---- the root -------------------------------------------------------------
+
+@serve(websocket_root="cheese")
+def test_9_a_websocket_at_the_root_gets_the_published_envelope(world):
+    page = world.get("/")
+    assert page.status == 200 and page.headers["Content-Type"].startswith("text/html")
+    socket = world.websocket("/")
+    envelope = '{"type":"cheese_created","data":{"pieces":92}}'
+    world.publish("cheese", '{"pieces":92}', event_type="cheese_created")
+    assert socket.next() == envelope
+    again = world.websocket("/?lastId=earliest")
+    assert again.next() == envelope
+
+
+def test_9_without_the_setting_the_root_is_the_page(world):
+    response = world.http("GET", "/", upgrade_headers(Connection="close"))
+    assert response.status == 200
+
+
+def test_20_a_root_that_is_no_channel_is_refused_at_start(idle_world):
+    done = idle_world.tidings("serve", "--websocket_root", "no space")
+    assert done.returncode != 0 and b"websocket_root" in done.stderr
