@@ -64,6 +64,8 @@ static void begin_stream(struct stream *stream, const struct resume *resume)
     stream_push_raw(stream, buffer_text(&out));
     out.length = 0;
     stream_append_opening(stream, stream->order, &out);
+    stream_say(stream, buffer_text(&out));
+    out.length = 0; /* a message of its own on a WebSocket */
     if (resume->gap != GAP_NONE)
         stream_append_gap(stream, stream->order->position_text, resume, &out);
     stream_say(stream, buffer_text(&out));

@@ -217,6 +217,15 @@ def test_5_a_gap_in_other_formats(world):
     assert (gap["type"], gap["data"]["reason"]) == ("tidings.gap", "unknown")
 
 
+def test_2_hello_and_a_gap_are_messages_of_their_own(world):
+    number = world.publish("news", "one")
+    hello, gap, event = world.websocket("/events/news?hello=1",
+                                        last_event_id="12").take(3)
+    assert hello["action"] == "hello" and hello["keepalive_secs"] == 15
+    assert hello["last_event_id"] == gap["data"]["data"]["resumed"]
+    assert event["id"] == number
+
+
 def test_5_gap_reject_is_410_before_the_upgrade(world):
     world.publish("news", "one")
     socket = WebSocket(world.connect(),
