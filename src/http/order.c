@@ -355,13 +355,26 @@ static enum status read_keepalive(struct reading *reading)
     return ST_OK;
 }
 
+/* Python's sseclient asks for gzip, because requests does, and then reads the
+ * socket below what would unpack it. */
+static bool reads_below_the_coding(const struct handoff_request *request)
+{
+    static const char agent[] = "python-requests/";
+    struct text given = request_header(request, "User-Agent");
+
+    return given.length >= strlen(agent) &&
+           memcmp(given.bytes, agent, strlen(agent)) == 0;
+}
+
 /* Off for all if it is off for one of them: there is one stream. */
 static enum status read_coding(struct reading *reading)
 {
     struct order *order = reading->order;
 
-    order->is_gzip =
-        reading->config->gzip && request_takes_coding(reading->request, "gzip");
+    order->is_gzip = reading->config->gzip &&
+                     request_takes_coding(reading->request, "gzip") &&
+                     !(order->flavor == FLAVOR_EVENTSOURCE &&
+                       reads_below_the_coding(reading->request));
     for (unsigned i = 0; order->is_gzip && i < order->selector_count; i++) {
         const struct channel_config *channel =
             config_channel(reading->config, order->selectors[i]);
