@@ -89,10 +89,10 @@ static struct replay_slot *slot_of(struct crew *crew,
                                    const struct channel_entry *entry,
                                    const struct subscriber *subscriber)
 {
-    uint64_t mix = entry->hash ^ (subscriber->cursor * 0x9e3779b97f4a7c15u) ^
-                   subscriber->format;
+    uint64_t mix = entry->hash ^ (subscriber->cursor * 0x9e3779b97f4a7c15u);
 
-    return &crew_replay_cache(crew)->slots[(mix >> 32) % CACHE_SLOTS];
+    return &crew_replay_cache(crew)
+                ->slots[((mix >> 32) + subscriber->format) % CACHE_SLOTS];
 }
 
 static uint64_t amended_id(const struct channel_entry *entry)

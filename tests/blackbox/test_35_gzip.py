@@ -137,3 +137,15 @@ def test_3_http_1_0_is_not_compressed(world):
 def test_2_head_says_what_get_would(world):
     answer = world.http("HEAD", "/events/news?flavor=eventsource", GZIP)
     assert answer.headers["Content-Encoding"] == "gzip" and answer.body == b""
+
+
+def test_3_who_reads_below_the_coding_gets_none(world):
+    """Python's sseclient asks for gzip, through requests, and reads the raw
+    socket. Its answers of other flavors are unpacked by requests."""
+    agent = {**GZIP, "User-Agent": "python-requests/2.28.1"}
+    stream = world.sse("/events/news", headers=agent)
+    world.publish("news", "plain")
+    assert stream.next().data == "plain"
+    assert "Content-Encoding" not in stream.headers
+    lines = world.lines("/events/news?flavor=lines", headers=agent)
+    assert lines.headers["Content-Encoding"] == "gzip"

@@ -5,6 +5,7 @@
 
 Publishers send by NATS (Nats-Msg-Id) and HTTP (Idempotency-Key) over several
 channels and repeat each message under its key until they are told an id. In
+some of the HTTP publishers correct and withdraw what they have published. In
 each round the server is killed right after a randomly drawn acknowledgement
 and started again on the same data. Subscribers by SSE and long-poll come back
 with their last position. At the end publishers, journal and subscribers must
@@ -29,8 +30,8 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 
 from histories import check  # noqa: E402
-from load import (HttpPublisher, NatsPublisher, PollSubscriber,  # noqa: E402
-                  Server, SseSubscriber)
+from load import (Amender, HttpPublisher, NatsPublisher,  # noqa: E402
+                  PollSubscriber, Server, SseSubscriber)
 from nats_raw import NatsServer  # noqa: E402
 from world import World, missing_binary  # noqa: E402
 
@@ -51,7 +52,7 @@ class Run:
         self.server = Server()
         self.world = World(directory, self.nats,
                            **({"binary": binary} if binary else {}))
-        self.publishers = self.subscribers = []
+        self.publishers = self.amenders = self.subscribers = []
 
     def start_server(self, kill_after=None):
         self.world.start(nats=True)
@@ -61,7 +62,11 @@ class Run:
     def start_clients(self):
         self.publishers = [
             HttpPublisher(f"http{n}", self.server, self.seed, CHANNELS)
-            for n in range(3)]
+            for n in range(2)]
+        self.amenders = [
+            Amender(f"amend{n}", self.server, self.seed, CHANNELS)
+            for n in range(2)]
+        self.publishers += self.amenders
         self.publishers += [
             NatsPublisher(f"nats{n}", self.server, self.seed, CHANNELS,
                           self.nats.port) for n in range(2)]
@@ -97,7 +102,14 @@ class Run:
             told.update(publisher.told)
         histories = {s.name: (TARGETS[s.target], s.history)
                      for s in self.subscribers}
-        findings = check(self.world.dump(), told, histories)
+        amended = {}
+        for amender in self.amenders:
+            amended.update(amender.amended)
+        findings = check(self.world.dump(), told, histories, amended)
+        for amender in self.amenders:
+            for event in amender.missing:
+                findings.add("lost", f"{event.number} was acknowledged, and "
+                                     f"not there when it was amended")
         for publisher in self.publishers:
             for contradiction in publisher.contradictions:
                 findings.add("twice", f"told two ids: {contradiction}")
@@ -112,7 +124,10 @@ class Run:
         attempts = sum(p.attempts for p in self.publishers)
         given = sum(len(s.history) for s in self.subscribers)
         returns = sum(s.returns for s in self.subscribers)
-        return (f"{told} events acknowledged ({attempts} attempts), "
+        amended = sum(len(event.told) for amender in self.amenders
+                      for event in amender.amended.values())
+        return (f"{told} events and {amended} amendments acknowledged "
+                f"({attempts} attempts), "
                 f"{given} deliveries to {len(self.subscribers)} subscribers "
                 f"({returns} connections)")
 

@@ -19,6 +19,7 @@ import socket
 import threading
 import time
 
+from histories import Amended, news_text
 from http_raw import Connection, CutOff, format_request
 from nats_raw import NatsClient
 from patience import SLOWNESS, Deadline, TimedOut
@@ -132,28 +133,70 @@ class HttpPublisher(Publisher):
             self.publish(*self.draw())
 
     def publish(self, channel, key, data):
+        self.told_id(channel, key, self.ask_until_told(
+            "POST", f"/publish/{channel}", {"Idempotency-Key": key}, data))
+
+    connection = None
+
+    def ask_until_told(self, *request):
+        """Repeats the request until it is answered with an id."""
         deadline = Deadline(PATIENCE_S)
         while True:
             self.attempts += 1
-            deadline.left(f"an answer for {key}")
+            deadline.left(f"an answer for {request}")
             try:
-                response = self.ask(channel, key, data)
+                response = self.ask(*request)
             except (OSError, CutOff):
                 self.connection = None
                 continue
             if response.status in (200, 201):
-                return self.told_id(channel, key, response.json()["id"])
+                return response.json()["id"]
+            if response.status == 404:
+                return None
             if response.status != 503:
                 raise AssertionError(response)
 
-    connection = None
-
-    def ask(self, channel, key, data):
+    def ask(self, method, target, headers, data):
         if self.connection is None:
             self.connection = Connection(self.server.port())
-        self.connection.request("POST", f"/publish/{channel}",
-                                {"Idempotency-Key": key}, data.encode())
+        self.connection.request(method, target, headers, data.encode())
         return self.connection.response()
+
+
+class Amender(HttpPublisher):
+    """Publishes, and corrects and withdraws what it has published."""
+
+    def __init__(self, *words):
+        self.events = []  # that can be amended
+        self.amended = {}  # id -> Amended
+        self.missing = []  # that the server did not know any more
+        super().__init__(*words)
+
+    def act(self):
+        while not self.is_stopping.is_set():
+            channel, key, data = self.draw()
+            self.publish(channel, key, data)
+            self.events.append(Amended(self.told[key][1], channel, data))
+            for _ in range(self.random.randrange(3)):
+                if self.events:
+                    self.amend(self.random.choice(self.events))
+
+    def amend(self, event):
+        self.amended[event.number] = event
+        if self.random.random() < 0.2:
+            self.events.remove(event)
+            kind, method, text = "withdraws", "DELETE", ""
+        else:
+            kind, method = "corrects", "PUT"
+            filler = "y" * self.random.choice([0, 10, 200, 2000, 5000])
+            text = event.next_text(filler)
+        number = self.ask_until_told(
+            method, f"/publish/{event.channel}/{event.number}", {}, text)
+        if number is None:
+            self.missing.append(event)
+            return
+        event.told.append((kind, text, number))
+        self.server.acknowledged()
 
 
 class NatsPublisher(Publisher):
@@ -241,6 +284,8 @@ class Subscriber(Actor):
         if name == "tidings.gap":
             self.gaps.append(data)
             return
+        if name.startswith("tidings."):
+            data = news_text(data)
         self.history.append((int(number), data))
         if data == "last":
             self.ends -= 1
