@@ -36,7 +36,8 @@ struct crew;
     S(BODY,       BIT(CONNECTION_COMMITTING) | BIT(CONNECTION_ANSWERING) | BIT(CONNECTION_STREAMING) |   \
                   BIT(CONNECTION_WAITING) | BIT(CONNECTION_MOVING) | BIT(CONNECTION_CLOSING) |           \
                   BIT(CONNECTION_GONE), "waits for the rest of a request's body")                        \
-    S(COMMITTING, BIT(CONNECTION_ANSWERING), "waits for the journal; cannot be given up")                \
+    S(COMMITTING, BIT(CONNECTION_ANSWERING) | BIT(CONNECTION_STREAMING) | BIT(CONNECTION_WAITING) |      \
+                  BIT(CONNECTION_MOVING), "waits for the journal; cannot be given up")                   \
     S(MOVING,     BIT(CONNECTION_MOVING) | BIT(CONNECTION_STREAMING) | BIT(CONNECTION_WAITING) | BIT(CONNECTION_ANSWERING) |      \
                   BIT(CONNECTION_GONE), "on its way to another crew thread")                             \
     S(STREAMING,  BIT(CONNECTION_CLOSING) | BIT(CONNECTION_GONE), "gets events until one side ends")     \

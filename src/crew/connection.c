@@ -232,6 +232,18 @@ void connection_adopt(struct crew *crew, struct connection *connection)
         return;
     }
     connection->calls->arrived(connection);
+    connection_go_on(connection);
+}
+
+void connection_go_on(struct connection *connection)
+{
+    const bool has_begun = connection->state == CONNECTION_STREAMING ||
+                           connection->state == CONNECTION_WAITING;
+
+    if (has_begun && connection->peer_ended) {
+        connection_close(connection); /* while nobody looked */
+        return;
+    }
     lobby_hand_on(connection);
     connection_poll(connection);
 }

@@ -232,7 +232,8 @@ static void on_answered(struct crew *crew, struct answered *answered)
 
     (void)crew;
     connection->calls->answered(connection, answered->publish);
-    CHECK(connection->state == CONNECTION_ANSWERING);
+    CHECK(connection->state != CONNECTION_COMMITTING);
+    connection_go_on(connection);
 }
 
 static void on_drain(struct crew *crew, struct drain *drain)

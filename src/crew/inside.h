@@ -139,6 +139,8 @@ void connection_close(struct connection *connection);
 void connection_flush(struct connection *connection);
 void connection_touch(struct connection *connection);
 void connection_expire(struct connection *connection);
+/* It was away, with the journal or between threads: what came meanwhile. */
+void connection_go_on(struct connection *connection);
 void connection_end_role(struct connection *connection);
 void connection_poll(struct connection *connection);
 

@@ -11,12 +11,14 @@
  */
 #include "order.h"
 
+#include "session_subscribe.h"
+
 #include <tidings/check.h>
 
 #include <stdlib.h>
 #include <string.h>
 
-enum { WAIT_KEY_MAX = 128, WAIT_MAX_S = 300 };
+enum { WAIT_KEY_MAX = 128, WAIT_MAX_S = 300, ID_DIGITS = 20 };
 
 static const char *const position_names[] = {
     "last_event_id", "lastEventId", "lastEventID", "lastId", "last_id",
@@ -320,6 +322,17 @@ static enum status read_wait(struct reading *reading)
     return ST_OK;
 }
 
+static enum status read_session(struct reading *reading)
+{
+    struct text *session = &reading->order->session;
+    enum status st = find(reading, "session", session);
+
+    if (st != ST_OK || session->bytes == NULL)
+        return st;
+    return session_admit(*session) == ST_OK ? ST_OK
+                                            : wrong(reading, SESSION_NAME_RULE);
+}
+
 static enum status read_gap_choice(struct reading *reading)
 {
     struct text gap;
@@ -387,9 +400,9 @@ static enum status read_coding(struct reading *reading)
 static enum status read_all(struct reading *reading)
 {
     enum status (*const steps[])(struct reading *) = {
-        read_selectors,  read_position,  read_flavor,
-        check_selectors, read_shape,     read_wait,
-        read_gap_choice, read_keepalive, read_coding};
+        read_selectors, read_position, read_flavor,     check_selectors,
+        read_shape,     read_wait,     read_gap_choice, read_keepalive,
+        read_coding,    read_session};
 
     for (unsigned i = 0; i < sizeof steps / sizeof *steps; i++) {
         enum status st = steps[i](reading);
@@ -427,7 +440,7 @@ enum status order_read(const struct handoff_request *request, struct text form,
     struct text id = request_header(request, "Last-Event-ID");
     enum status st;
 
-    arena_init(&reading.order->arena, 4 * size + id.length);
+    arena_init(&reading.order->arena, 4 * size + id.length + ID_DIGITS);
     st = read_all(&reading);
     if (st != ST_OK) {
         *why_out = reading.why;

@@ -44,6 +44,7 @@ struct order {
     struct text position_text;
     struct position position;
     struct text wait_key; /* empty: none */
+    struct text session;  /* empty: none */
     int64_t wait_ms;      /* long-poll: how long at most; 0: not at all */
     enum flavor flavor;
     enum shape shape;
@@ -52,7 +53,7 @@ struct order {
     bool rejects_gaps;
     bool has_message_keepalive;
     bool has_padding;
-    bool has_hello; /* a stream begins by saying where: protocol.md 2 */
+    bool has_hello;    /* a stream begins by saying where: protocol.md 2 */
     bool has_protocol; /* the client offers WEBSOCKET_PROTOCOL */
     char websocket_accept[WEBSOCKET_ACCEPT_BYTES + 1];
     bool is_gzip; /* the client takes it, and no channel's section forbids it */

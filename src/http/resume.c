@@ -108,6 +108,12 @@ static uint64_t newest_id(struct crew *crew, uint64_t id)
     return stored > told ? stored : told;
 }
 
+bool resume_is_known(struct crew *crew, uint64_t id)
+{
+    return id <= newest_id(crew, id) ||
+           id < journal_first_id(crew_journal(crew));
+}
+
 static void resume_after_id(struct crew *crew, const struct covered *covered,
                             uint64_t id, struct resume *resume)
 {

@@ -44,6 +44,9 @@ enum status resume_find_channel(struct crew *crew, struct text channel,
 enum status resume_find_own(struct crew *crew, const struct order *order,
                             unsigned index, uint64_t *after_out) MUST_USE;
 
+/* Is the id no newer than the newest event? */
+bool resume_is_known(struct crew *crew, uint64_t id);
+
 const char *gap_reason_text(enum gap_reason reason);
 
 #endif

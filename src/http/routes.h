@@ -30,6 +30,7 @@ struct http_context {
 #define ROUTES(ROUTE)                                                                                       \
     ROUTE("/events",      true,  BIT_GET | BIT_HEAD | BIT_POST, subscribe_handle, "subscribe")              \
     ROUTE("/publish",     true,  BIT_POST | BIT_PUT | BIT_DELETE, publish_handle, "publish, correct, withdraw")        \
+    ROUTE("/sessions",    true,  BIT_GET | BIT_HEAD | BIT_POST | BIT_DELETE, session_handle, "positions that the server keeps") \
     ROUTE("/channels",    true,  BIT_GET | BIT_HEAD,            admin_channels,   "what the journal keeps") \
     ROUTE("/healthz",     false, BIT_GET | BIT_HEAD,            admin_health,     "the process lives")      \
     ROUTE("/readyz",      false, BIT_GET | BIT_HEAD,            admin_ready,      "it can take events")     \

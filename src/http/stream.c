@@ -133,6 +133,7 @@ void stream_destroy(struct connection *connection)
     struct stream *stream = stream_of(connection);
 
     stream_leave(stream);
+    session_end(stream);
     order_destroy(&stream->order);
     websocket_destroy(&stream->websocket, connection_crew(connection));
     journal_trail_fini(&stream->trail);

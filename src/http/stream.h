@@ -12,6 +12,7 @@
 
 #include "order.h"
 #include "resume.h"
+#include "session_subscribe.h"
 #include "wait_keys.h"
 #include "websocket_stream.h"
 
@@ -29,8 +30,9 @@ struct stream {
     struct connection *connection;
     struct order *order; /* NULL once begun */
     struct wait_key *key;
-    struct gathering *gathering; /* one answer: not NULL */
-    struct websocket *websocket; /* of that flavor: not NULL */
+    struct gathering *gathering;    /* one answer: not NULL */
+    struct websocket *websocket;    /* of that flavor: not NULL */
+    struct stream_session *session; /* NULL: none */
     struct journal_trail trail;
     struct gzip_sum sum; /* of a compressed stream, so far */
     int32_t wait_ms;

@@ -142,6 +142,7 @@ void stream_begin(struct stream *stream)
         begin_poll(stream, &resume);
     else
         begin_stream(stream, &resume);
+    stream->session = session_of_order(order);
     order_destroy(&stream->order);
     stream_replay(connection);
 }

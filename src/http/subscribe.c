@@ -4,6 +4,7 @@
  * may come later. So a POST keeps copies of what order_read looks at.
  */
 #include "routes.h"
+#include "session_subscribe.h"
 #include "stream.h"
 
 #include <tidings/check.h>
@@ -29,7 +30,10 @@ static void subscribe(struct connection *connection,
         order_destroy(&order);
         return;
     }
-    stream_open(connection, &order);
+    if (order->session.length > 0)
+        session_open(connection, &order);
+    else
+        stream_open(connection, &order);
 }
 
 /* ---- POST: the request is kept until its form is there

@@ -203,11 +203,22 @@ static bool may_change(struct stream *stream)
     return websocket->changes++ < CHANGES_MAX;
 }
 
+static bool acknowledge(struct stream *stream, uint64_t id)
+{
+    enum status st = session_ack(stream, id);
+
+    if (st == ST_OK)
+        return true;
+    return websocket_complain(stream, "bad_request",
+                              st == ST_BAD_INPUT
+                                  ? "the id is newer than the newest event"
+                                  : "there is no session here to acknowledge");
+}
+
 static bool obey(struct stream *stream, const struct client_message *message)
 {
     if (message->action == CLIENT_ACKS)
-        return websocket_complain(stream, "bad_request",
-                                  "there is no session here to acknowledge");
+        return acknowledge(stream, message->id);
     if (!may_change(stream)) {
         websocket_close(stream, WEBSOCKET_CLOSE_POLICY,
                         "too many changes of the subscription in a second");
