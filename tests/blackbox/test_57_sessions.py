@@ -7,6 +7,7 @@ import pytest
 from http_raw import format_request
 from marks import serve
 from patience import eventually
+from ws_raw import TEXT, WebSocket, frame, upgrade_headers
 
 JSON = {"Content-Type": "application/json"}
 
@@ -179,6 +180,37 @@ def test_2_a_stream_of_lines_resumes_too(world):
     last = world.lines("/events/news?session=s&xhr=1")
     world.publish("news", "two")
     assert last.next_json() == "two"
+
+
+def test_6_a_websocket_acknowledges_by_a_message(world):
+    socket = world.websocket("/events/news?session=s").check_upgraded()
+    numbers = [world.publish("news", text) for text in ("one", "two", "three")]
+    assert [socket.next_json()["id"] for _ in numbers] == numbers
+    socket.say(ack=numbers[1])
+    socket.say(ack=numbers[0])
+    eventually(lambda: acked(world, "s") == numbers[1], "the acknowledgement")
+    socket.say(ack=numbers[2] + 1)
+    assert socket.next_json()["error"] == "bad_request"
+    assert acked(world, "s") == numbers[1]
+    world.hang_up(socket.connection)
+    world.restart()
+    back = world.websocket("/events/news?session=s")
+    assert back.next_json()["id"] == numbers[2]
+
+
+def test_6_what_a_websocket_says_while_its_session_is_stored_is_heard(world):
+    """It may come before the handshake's answer is there."""
+    number = world.publish("news", "one")
+    for n in range(20):
+        connection = world.connect()
+        connection.send(
+            format_request("GET", f"/events?session=s{n}", upgrade_headers()) +
+            frame(TEXT, json.dumps({"subscribe": ["news"],
+                                    "after": "earliest"})))
+        assert connection.head().status == 101
+        opened = WebSocket.__new__(WebSocket)
+        opened.connection = connection
+        assert opened.next_json()["id"] == number
 
 
 def test_2_a_new_stream_loses_nothing_before_the_next_one(world):
