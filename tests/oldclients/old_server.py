@@ -45,7 +45,7 @@ class OldServer:
             assert shutil.which(program), f"scripts/setup browser: {program}"
         self.home.mkdir()
         self.world.start(
-            keepalive_ms=15000 // FASTER,
+            nats=self.world.nats_url(), websocket_root="cheese", keepalive_ms=15000 // FASTER,
             retry_ms=500, longpoll_ms=3000,
             origins=",".join(f"{scheme}://127.0.0.1:{self.port}"
                              for scheme in ("http", "https")))

@@ -61,6 +61,7 @@ function poll() {
     });
     polls.push({id: lastId, count: events.length, reconnect: seconds,
                 info: xhr.getResponseHeader('x-shortpoll-info')});
+    document.body.dataset.polls = polls.length;
     pollAgain(seconds);
   };
   xhr.onerror = function () { pollAgain(10); };
