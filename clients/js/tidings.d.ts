@@ -88,8 +88,8 @@ export interface Options {
   /** Channels and patterns, if the URL does not name them. */
   channels?: string | string[];
   /** Where to begin: an id, 'earliest', 'latest', 'last-20', 'rt-<seconds>',
-   *  unix milliseconds, or an id for each channel. Default: 'latest'. */
-  after?: string | number | Record<string, string | number>;
+   *  unix milliseconds. Default: 'latest'. One position is that of all channels. */
+  after?: string | number;
   token?: string | (() => string | Promise<string>);
   onEvent?(event: TidingsEvent): void;
   onGap?(gap: Gap): void;
@@ -116,7 +116,7 @@ export interface Options {
 }
 
 export interface TidingsStream extends AsyncIterable<TidingsEvent> {
-  /** Calls fn for events of that type; '*' is every type. */
+  /** Calls fn for events of that type. */
   on(type: string, fn: (event: TidingsEvent) => void): this;
   off(type: string, fn: (event: TidingsEvent) => void): this;
   close(): void;

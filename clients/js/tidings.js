@@ -24,7 +24,7 @@ const MINUTE = 60 * SECOND;
 const LONGEST_WAIT = 30 * SECOND;
 const FIRST_BYTE = 10 * SECOND; // a stream says something at once
 const TRIES = 3; // of a transport that has worked
-const BETTER = 10 * MINUTE; // then better transports are tried again
+const BETTER = 10 * MINUTE;
 const QUEUE = 1000; // events that an iterator may be behind
 const LONGEST_LINE = 2 ** 26;
 const GAP = 'tidings.gap';
@@ -45,18 +45,9 @@ const call = (fn, value) => {
   }
 };
 
-/* Where to go on, as a request says it. Channels with positions of their own
- * keep them until the common one has passed them; what lies between 10^11 and
- * 10^14 is a time. */
-const positionOf = (after, id) => after !== Object(after) ? id ?? after :
-  JSON.stringify(Object.fromEntries(Object.entries(after).map(([name, own]) =>
-    [name, !id || own >= 1e11 && own < 1e14 || !isAfter(id, own) ? +own : +id])));
-
-const clockOf = (options) => options.clock ?? {
-  now: () => Date.now(),
-  setTimeout: (fn, ms) => setTimeout(fn, ms),
-  clearTimeout: (timer) => clearTimeout(timer),
-};
+/* The clock that tests give, or the real one. */
+const timersOf = ({clock}) => clock ?? globalThis;
+const timeOf = ({clock}) => (clock ?? Date).now();
 
 /* ---- transports -------------------------------------------------------------
  *
@@ -69,9 +60,8 @@ async function fetchStream(link) {
   const {body, headers} = await link.request(AS_OBJECTS, 'text/event-stream');
   if (!body || !/event-stream/.test(headers.get('content-type')))
     throw failure('no stream', {next: true});
-  link.expect(headers.get('x-tidings-keepalive'));
   const reader = body.getReader(), decoder = new TextDecoder();
-  let rest = '', data = [], type = '', id;
+  let rest = '', data = [];
   for (;;) {
     const {done, value} = await reader.read();
     if (done) return;
@@ -81,16 +71,12 @@ async function fetchStream(link) {
     rest = lines.pop();
     if (rest.length > LONGEST_LINE) throw failure('a line without end');
     for (const line of lines) {
-      const [, name, text] = /^([^:]*):? ?(.*)/s.exec(line);
+      const [, name, text] = /^([^:]*):?\x20?(.*)/s.exec(line);
       if (name === 'data') data.push(text);
-      else if (name === 'event') type = text;
-      else if (name === 'id') id = text;
       else if (name === 'retry') link.retry = +text || 0;
-      else if (!line) {
-        if (data.length) link.text(data.join('\n'), type, id);
+      else if (!line && data.length) {
+        link.text(data.join('\n'));
         data = [];
-        type = '';
-        id = undefined;
       }
     }
   }
@@ -153,8 +139,7 @@ const poll = (flavor) => async (link) => {
       'application/json', true);
     let list;
     try {
-      list = JSON.parse(text);
-      list.map(({id}) => id);
+      list = JSON.parse(text).flat();
     } catch {
       throw failure('not a list', {kind: 'json', text, next: true});
     }
@@ -183,18 +168,15 @@ const TRANSPORTS = {
  * all there is), state(change), error(error). */
 
 class Link {
-  #address;
-  #names;
-  #after;
-  #id; // of the last event, or where the server said that it began
   #to;
-  #clock;
+  #id; // of the last event, or where the server said that it began
+  #timers;
   #index = 0; // of the transport in use
   #hasWorked = false;
   #misses = 0; // attempts in a row in which nothing was heard
   #failures = 0; // since the last healthy minute
-  #better = BETTER;
-  #startedAt;
+  #better = BETTER; // after so long a better transport is looked for
+  #lookUp;
   #heardAt;
   #controller = new AbortController();
   #watchdog;
@@ -202,15 +184,12 @@ class Link {
   #until; // of the shutdown that was announced last
   #isClosed = false;
 
-  constructor(address, options, names, after, id, to) {
-    this.#address = address;
-    this.#names = names;
-    this.#after = after;
-    this.#id = id;
+  constructor(to) {
     this.#to = to;
-    this.#clock = clockOf(options);
-    this.options = options;
-    this.silence = (options.keepaliveSecs ?? 20) * SECOND;
+    this.#id = to.id;
+    this.options = to.options;
+    this.#timers = timersOf(to.options);
+    this.silence = (to.options.keepaliveSecs ?? 20) * SECOND;
     this.#run();
   }
 
@@ -241,13 +220,13 @@ class Link {
   }
 
   now() {
-    return this.#clock.now();
+    return timeOf(this.options);
   }
 
   async url(query, hasNoHeaders) {
-    const {token, session} = this.options;
-    const url = new URL(this.#address);
-    const all = {last_event_id: positionOf(this.#after, this.#id), session,
+    const {token, session, after} = this.options;
+    const url = new URL(this.#to.address);
+    const all = {last_event_id: this.#id ?? after, session,
       ...query, token: hasNoHeaders && (token?.call ? await token() : token)};
     for (const name in all)
       if (all[name] || all[name] === 0) url.searchParams.set(name, all[name]);
@@ -281,38 +260,44 @@ class Link {
 
   /* Silence for so long from now on ends the attempt; without: no limit. */
   watch(ms) {
-    this.#clock.clearTimeout(this.#watchdog);
-    if (ms) this.#watchdog = this.#clock.setTimeout(() =>
+    this.#timers.clearTimeout(this.#watchdog);
+    if (ms) this.#watchdog = this.#timers.setTimeout(() =>
       this.#controller.abort(failure('silent', {isSilent: true})), ms);
   }
 
   heard() {
     this.watch(this.silence);
+    this.#to.heard?.();
     if (this.#heardAt != null) return;
     this.#heardAt = this.now();
     this.#hasWorked = true;
     this.#state('open', 'heard');
+    if (this.#index) this.#lookUp = this.#timers.setTimeout(() => {
+      this.#better *= 2;
+      this.#index = 0;
+      this.#hasWorked = false;
+      this.#controller.abort(failure('looking for better', {now: true}));
+    }, this.#better);
   }
 
   /* The server says how often it speaks. */
   expect(seconds) {
-    this.silence = Math.max(this.silence, seconds * SECOND * 4 / 3);
+    this.silence = Math.max(this.silence, (seconds || 0) * SECOND * 4 / 3);
   }
 
-  /* A message: an object in words, or data that came with an id of its own. */
-  text(text, type, id) {
-    let value = text;
+  text(text) {
+    let value;
     try {
       value = JSON.parse(text);
-    } catch { /* then it is a text */ }
-    if (!value?.channel_id && id) this.object({id, data: {type, data: value}});
-    else if (value === Object(value)) this.object(value);
-    else this.#complain(failure('not JSON', {kind: 'json', text}));
+    } catch {
+      return this.#complain(failure('not JSON', {kind: 'json', text}));
+    }
+    this.object(value);
   }
 
   object(value) {
     if (this.signal.aborted) return;
-    const {action, id, data} = value;
+    const {action, id, data} = value ?? {};
     if (action === 'scheduled_shutdown') {
       this.#controller.abort(failure('shutdown', {shutdown: value}));
     } else if (action === 'hello') {
@@ -331,22 +316,18 @@ class Link {
     return this.#to.reached(this.#id, isAll);
   }
 
-  /* In short steps, because a timer may sleep with the machine; a clock that is
-   * set back does not make it longer. */
+  /* In short steps, because a timer sleeps with the machine. */
   sleep(ms) {
-    const {signal} = this;
+    const {signal} = this, end = this.now() + ms;
     return new Promise((resolve, reject) => {
       let timer;
       const go = () => {
-        if (ms <= 0) return resolve();
-        const step = Math.min(ms, MINUTE), from = this.now();
-        timer = this.#clock.setTimeout(() => {
-          ms -= Math.max(step, this.now() - from);
-          go();
-        }, step);
+        const left = end - this.now();
+        if (left > 0) timer = this.#timers.setTimeout(go, Math.min(left, MINUTE));
+        else resolve();
       };
       signal.onabort = () => {
-        this.#clock.clearTimeout(timer);
+        this.#timers.clearTimeout(timer);
         reject(signal.reason);
       };
       signal.aborted ? signal.onabort() : go();
@@ -360,13 +341,13 @@ class Link {
       await this.#paused;
       if (this.#isClosed) return;
       this.#controller = new AbortController();
-      this.#startedAt = this.now();
       this.#heardAt = null;
       this.retry = 0;
       this.#state('connecting', reason);
       this.watch(Math.min(FIRST_BYTE, this.silence));
       const end = await this.#attempt();
       this.watch();
+      this.#timers.clearTimeout(this.#lookUp);
       this.#controller = new AbortController();
       reason = end.message;
       if (this.#isClosed) return;
@@ -375,39 +356,39 @@ class Link {
   }
 
   async #attempt() {
+    let end = failure('ended', {clean: true});
     try {
-      await TRANSPORTS[this.#names[this.#index]](this);
-      return failure('ended', {clean: true});
+      await TRANSPORTS[this.#name()](this);
     } catch (error) {
-      return this.signal.reason ?? error;
+      end = error;
     }
+    end = this.signal.reason ?? end;
+    this.#controller.abort(end);
+    return end;
   }
 
   /* How long to wait after that end, and how to go on. */
   #judge(end) {
     if (end.shutdown) return this.#stayAway(end.shutdown);
-    if (!end.clean) this.#complain(end);
     if (end.stop) return this.#stop(end);
-    const isHeard = this.#heardAt != null;
-    if (isHeard && this.now() - this.#heardAt >= MINUTE) this.#failures = 0;
-    this.#misses = isHeard && !end.isSilent ? 0 : this.#misses + 1;
+    if (!end.clean) this.#complain(end);
+    const lasted = this.now() - (this.#heardAt ?? Infinity);
+    if (lasted >= MINUTE) this.#failures = 0;
+    this.#misses = lasted >= 0 && !end.isSilent ? 0 : this.#misses + 1;
     /* What no network explains: a ReferenceError, for one. */
     const isHopeless = (end.next ?? end.name !== 'TypeError') || end.isSilent;
     if (this.#misses >= (isHopeless && !this.#hasWorked ? 1 : TRIES)) {
-      this.#index = (this.#index + 1) % this.#names.length;
+      this.#index = (this.#index + 1) % this.#to.names.length;
       this.#misses = 0;
       this.#hasWorked = false;
       if (this.#index) return 0;
       if (end.status < 500 && end.next) return this.#stop(end);
     }
-    return this.#wait(end);
-  }
-
-  #wait({wait, message}) {
-    if (wait === undefined || !wait && this.now() - this.#startedAt < SECOND)
-      wait = Math.max(this.retry, this.#random(
+    let {wait} = end;
+    if (!wait && (wait !== 0 || lasted < SECOND))
+      wait = Math.max(end.isSilent ? 0 : this.retry, this.#random(
         Math.min(LONGEST_WAIT, SECOND * 2 ** this.#failures++)));
-    this.#state('waiting', message, {wait});
+    this.#state('waiting', end.message, {wait});
     return wait;
   }
 
@@ -426,16 +407,19 @@ class Link {
   #stop(end) {
     this.#isClosed = true;
     this.#complain(end, 'refused');
-    this.#state('closed', end.message);
+    this.#to.ended(end.message);
   }
 
   #complain(end, kind = end.kind ?? 'connection') {
-    this.#to.error(Object.assign(end, {kind,
-      transport: this.#names[this.#index]}));
+    this.#to.error(Object.assign(end, {kind, transport: this.#name()}));
+  }
+
+  #name() {
+    return this.#to.names[this.#index];
   }
 
   #state(state, reason, more) {
-    this.#to.state({state, transport: this.#names[this.#index], reason, ...more});
+    this.#to.state({state, transport: this.#name(), reason, ...more});
   }
 
   #random(most) {
@@ -452,28 +436,26 @@ const eventOf = ({id, channel_id: channel, ts, data: {type, data}}) => ({
   },
 });
 
-const keyOf = (storage) => {
-  const key = storage?.getItem('tidings.key') ?? crypto.randomUUID();
-  storage?.setItem('tidings.key', key);
-  return key;
-};
-
-const localStorageIf = () => {
+/* The same in all tabs of this browser. */
+function waitKey() {
+  let key = Math.random().toString(36).slice(2);
   try {
-    return globalThis.localStorage;
-  } catch { /* forbidden here */ }
-};
+    key = localStorage.getItem('tidings.key') ?? key;
+    localStorage.setItem('tidings.key', key);
+  } catch { /* forbidden here: each tab waits for itself */ }
+  return key;
+}
 
 class Stream {
+  state = 'connecting';
+  transport;
+  lastId = null;
   #options;
   #address;
   #names;
   #storage;
   #key;
-  #clock;
-  #after;
-  #id = null;
-  #state = {state: 'connecting', reason: 'start'};
+  #timers;
   #listeners = new Map();
   #queues = new Set();
   #controller = new AbortController();
@@ -481,9 +463,8 @@ class Stream {
   #saving;
   #save = () => {
     this.#saving = null;
-    const position = positionOf(this.#after, this.#id);
     try {
-      if (this.#id) this.#storage.setItem(this.#key, position);
+      if (this.lastId) this.#storage.setItem(this.#key, this.lastId);
     } catch { /* full or forbidden */ }
   };
 
@@ -491,14 +472,17 @@ class Stream {
   #link;
   #channel;
   #release; // ends the leadership
+  #postedAt = 0;
+  #thief; // takes the leadership from a leader that is silent
   #catcher; // short-polls for what this tab lacks
   #target; // the newest id that others were seen to have
   #asked; // the target when the catcher last asked
 
   constructor(url, options) {
     this.#options = options;
-    this.#clock = clockOf(options);
+    this.#timers = timersOf(options);
     this.#names = options.transports ?? Object.keys(TRANSPORTS);
+    this.transport = this.#names[0];
     const address = new URL(url, globalThis.location?.href);
     const channels = [options.channels ?? []].flat().join(',');
     address.pathname = address.pathname.replace(/\/+$/, '') +
@@ -507,20 +491,7 @@ class Stream {
     this.#key = options.storageKey ?? 'tidings ' + address;
     this.#restore();
     options.signal?.addEventListener('abort', () => this.close());
-    if (options.signal?.aborted) this.close();
-    else queueMicrotask(() => this.#begin());
-  }
-
-  get state() {
-    return this.#state.state;
-  }
-
-  get transport() {
-    return this.#state.transport ?? this.#names[0];
-  }
-
-  get lastId() {
-    return this.#id;
+    queueMicrotask(() => this.#begin());
   }
 
   on(type, fn) {
@@ -559,18 +530,19 @@ class Stream {
   /* ---- life ---- */
 
   #restore() {
-    const {storage, after} = this.#options;
-    this.#after = after;
-    this.#storage = storage === true ? localStorageIf() : storage || null;
+    const {storage} = this.#options;
+    if (!storage) return;
     try {
-      const kept = this.#storage?.getItem(this.#key);
-      if (/^\d+$/.test(kept)) this.#id = kept;
-      else if (kept) this.#after = JSON.parse(kept);
-    } catch { /* not ours */ }
-    if (this.#storage) globalThis.addEventListener?.('pagehide', this.#save);
+      this.#storage = storage === true ? localStorage : storage;
+      const kept = this.#storage.getItem(this.#key);
+      if (/^\d+$/.test(kept)) this.lastId = kept;
+      addEventListener('pagehide', this.#save,
+        {signal: this.#controller.signal});
+    } catch { /* no storage, or no page */ }
   }
 
   #begin() {
+    if (this.#options.signal?.aborted) this.close();
     if (this.state === 'closed') return;
     if (!this.#options.share) {
       this.#link = this.#open(this.#names);
@@ -579,7 +551,7 @@ class Stream {
       this.#channel.onmessage = ({data}) => this.#told(data);
       this.#elect();
     } else {
-      this.#address.pathname += '/' + keyOf(localStorageIf());
+      this.#address.pathname += '/' + waitKey();
       this.#link = this.#open(['long-poll', 'short-poll']);
     }
   }
@@ -591,44 +563,42 @@ class Stream {
     this.#controller.abort();
     this.#release?.();
     this.#channel?.close();
-    globalThis.removeEventListener?.('pagehide', this.#save);
-    this.#clock.clearTimeout(this.#saving);
+    this.#timers.clearTimeout(this.#thief);
     if (this.#storage) this.#save();
     this.#change({state: 'closed', transport: this.transport, reason});
     for (const queue of this.#queues) queue.wake?.();
   }
 
-  #open(names) {
-    return new Link(this.#address, this.#options, names, this.#after, this.#id, {
-      object: (value, before) => {
-        this.#post({value, before});
-        if (this.#channel) this.#hear(value, before);
-        else this.#accept(value);
-      },
+  #open(names, calls) {
+    return new Link({
+      address: this.#address,
+      options: this.#options,
+      names,
+      id: this.lastId,
+      object: (value) => this.#accept(value),
       reached: (id) => this.#reach(id),
-      state: (change) => {
-        if (change.state === 'closed') return this.#end(change.reason);
-        this.#change({...change, shared: false});
-        this.#post({change});
-      },
+      state: (change) => this.#change({...change, shared: false}),
+      ended: (reason) => this.#end(reason),
       error: (error) => call(this.#options.onError, error),
+      ...calls,
     });
   }
 
   #change(change) {
-    const {shutdown, ...rest} = this.#state = change;
+    const {shutdown, ...rest} = change;
+    this.state = change.state;
+    this.transport = change.transport;
     call(this.#options.onState, rest);
     if (shutdown) call(this.#options.onShutdown, shutdown);
   }
 
   #reach(id) {
-    if (!isAfter(id ?? 0, this.#id)) return;
-    this.#id = id;
-    this.#keep();
+    if (id && isAfter(id, this.lastId)) this.#keep(id);
   }
 
-  #keep() {
-    if (this.#storage) this.#saving ??= this.#clock.setTimeout(this.#save, 250);
+  #keep(id) {
+    this.lastId = id;
+    if (this.#storage) this.#saving ??= this.#timers.setTimeout(this.#save, 250);
   }
 
   /* ---- what has come ---- */
@@ -636,10 +606,10 @@ class Stream {
   #accept(value) {
     const {onGap, onCorrection, onWithdrawal, onEvent, onError} = this.#options;
     const event = eventOf(value), {id, channel, type, data, time} = event;
-    if (this.state === 'closed' || type !== GAP && !isAfter(id, this.#id))
+    if (this.state === 'closed' || type !== GAP && !isAfter(id, this.lastId))
       return;
-    this.#id = id;
-    this.#keep();
+    this.#keep(id);
+    if (type === GAP) this.#target = this.#asked = null;
     if (typeof data === 'string' && /^\s*[{[]/.test(data))
       this.#check(data, onError);
     if (type === GAP) {
@@ -651,8 +621,7 @@ class Stream {
       call(onWithdrawal, {id, channel, time, withdraws: String(data.withdraws)});
     } else {
       call(onEvent, event);
-      for (const key of [type, '*'])
-        for (const fn of this.#listeners.get(key) ?? []) call(fn, event);
+      for (const fn of this.#listeners.get(type) ?? []) call(fn, event);
       for (const queue of this.#queues) {
         queue.wake?.();
         if (queue.events.push(event) >= QUEUE) this.#pause();
@@ -685,21 +654,42 @@ class Stream {
   /* ---- share ---- */
 
   #post(message) {
-    if (this.state !== 'closed') this.#channel?.postMessage(message);
+    if (this.state === 'closed') return;
+    this.#postedAt = timeOf(this.#options);
+    this.#channel.postMessage({...message, every: this.#link?.silence});
   }
 
   async #elect(mode = {ifAvailable: true}) {
     while (this.state !== 'closed') {
-      try {
-        await navigator.locks.request('tidings ' + this.#address, mode,
-          (lock) => lock ? this.#lead() : this.#follow());
-      } catch { /* closed meanwhile */ }
+      await this.#lock(mode);
       mode = {signal: this.#controller.signal};
     }
   }
 
+  /* Leads while it has the lock, which another tab may steal. */
+  async #lock(mode) {
+    try {
+      await navigator.locks.request('tidings ' + this.#address, mode,
+        (lock) => lock ? this.#lead() : this.#follow());
+    } catch { /* stolen, or closed meanwhile */ }
+    this.#link?.close();
+    this.#link = null;
+  }
+
   #lead() {
-    this.#link = this.#open(this.#names);
+    this.#link = this.#open(this.#names, {
+      object: (value, before) => {
+        this.#post({value, before});
+        this.#hear(value, before);
+      },
+      state: (change) => {
+        this.#change({...change, shared: false});
+        this.#post({change});
+      },
+      heard: () => {
+        if (timeOf(this.#options) - this.#postedAt > SECOND) this.#post({});
+      },
+    });
     return new Promise((resolve) => { this.#release = resolve; });
   }
 
@@ -708,10 +698,16 @@ class Stream {
     this.#catchUp();
   }
 
-  #told({value, before, change, isAsking}) {
+  /* A leader that is silent for too long is stopped, or stuck. */
+  #told({value, before, change, isAsking, every}) {
+    this.#timers.clearTimeout(this.#thief);
+    if (every && !this.#link && this.state !== 'shutdown')
+      this.#thief = this.#timers.setTimeout(() => this.#lock({steal: true}),
+        3 * every + LONGEST_WAIT);
     if (value) this.#hear(value, before);
     if (change && !this.#link) this.#change({...change, shared: true});
-    if (isAsking && this.#link) this.#post({change: this.#state});
+    if (isAsking && this.#link) this.#post({change: {state: this.state,
+      transport: this.transport, reason: 'told'}});
   }
 
   /* While the catcher runs, others only show how far it has to go: what it asks
@@ -724,9 +720,7 @@ class Stream {
     } else if (this.#catcher || this.#isPaused) {
       if (isAfter(id, this.#target)) this.#target = id;
       return;
-    } else if (this.#id && !isAfter(id, this.#id)) {
-      return;
-    } else if (this.#id && (before == null || isAfter(before, this.#id))) {
+    } else if (this.lastId && (!before || isAfter(before, this.lastId))) {
       this.#target = id;
       this.#catchUp();
       return;
@@ -737,13 +731,10 @@ class Stream {
   #catchUp() {
     if (this.#catcher || this.#isPaused) return;
     this.#asked = this.#target;
-    this.#catcher = new Link(this.#address, this.#options, ['short-poll'],
-      this.#after, this.#id, {
-        object: (value) => this.#accept(value),
-        reached: (id, isAll) => this.#caught(id, isAll),
-        state: ({state, reason}) => state === 'closed' && this.#end(reason),
-        error: (error) => call(this.#options.onError, error),
-      });
+    this.#catcher = this.#open(['short-poll'], {
+      reached: (id, isAll) => this.#caught(id, isAll),
+      state() {},
+    });
   }
 
   /* Whether the catcher must ask again. An empty answer that was asked for when
@@ -754,7 +745,7 @@ class Stream {
       this.#reach(this.#asked);
     }
     this.#asked = this.#target;
-    if (this.#target ? isAfter(this.#target, this.#id) : !isAll) return true;
+    if (this.#target ? isAfter(this.#target, this.lastId) : !isAll) return true;
     this.#catcher.close();
     this.#catcher = this.#target = null;
   }
