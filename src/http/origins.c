@@ -18,7 +18,8 @@
 #include <stdlib.h>
 
 /* protocol.md 4 and 8; pages read these besides the body. */
-#define EXPOSED "Last-Event-ID, x-ps-reconnect-in, x-shortpoll-info"
+#define EXPOSED                                                                \
+    "Last-Event-ID, x-ps-reconnect-in, x-shortpoll-info, x-tidings-keepalive"
 
 /* Two hours is the most that Chromium remembers. */
 const char origins_preflight_lines[] =

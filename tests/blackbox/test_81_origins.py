@@ -6,7 +6,8 @@ from marks import serve
 
 PAGE = "https://www.example.org"
 LISTED = f"{PAGE},http://localhost:3000"
-EXPOSED = ["Last-Event-ID", "x-ps-reconnect-in", "x-shortpoll-info"]
+EXPOSED = ["Last-Event-ID", "x-ps-reconnect-in", "x-shortpoll-info",
+           "x-tidings-keepalive"]
 
 STRANGERS = ["https://evil.example", "http://www.example.org",
              "https://www.example.org:444", "https://www.example.org.evil",
