@@ -8,6 +8,7 @@ import pytest
 from patience import Deadline
 from proxy import HOST
 from streams import Lines, Sse
+from ws_raw import CLOSE, PING, WebSocket
 
 MANY = 8  # more than the six connections that a browser opens to a host
 
@@ -101,6 +102,44 @@ def test_a_long_poll_outlives_seconds_of_silence(served, proxies, channel):
         answer = poll.response()
         assert (answer.status, answer.body) == (200, b"[]")
         poll.close()
+
+
+# ---- WebSocket ----------------------------------------------------------------
+
+def open_socket(proxy, target, **headers):
+    return WebSocket(proxy.connect(), target, headers)
+
+
+def test_a_websocket_passes_both_ways(served, proxy, channel):
+    socket = open_socket(proxy, f"/events/{channel}",
+                         Origin=f"https://{HOST}:{proxy.port}")
+    socket.check_upgraded()
+    first = served.publish(channel, "one")
+    assert json.loads(socket.next())["id"] == first
+    socket.say(subscribe=[f"{channel}.more"], after="earliest")
+    second = served.publish(f"{channel}.more", "two")
+    assert json.loads(socket.next())["id"] == second
+    socket.close(1000)
+    opcode, payload = PING, b""
+    while opcode == PING:
+        opcode, payload = socket.next_frame()
+    assert (opcode, payload) == (CLOSE, b"\x03\xe8")
+    assert socket.connection.is_ended()
+    socket.connection.close()
+
+
+def test_a_websocket_that_is_gone_is_not_kept(served, proxy, channel):
+    socket = open_socket(proxy, f"/events/{channel}").check_upgraded()
+    served.wait_for_subscribers(1)
+    socket.connection.close()
+    served.wait_for_subscribers(0)
+
+
+def test_a_websocket_of_another_origin_is_refused(served, proxy, channel):
+    socket = open_socket(proxy, f"/events/{channel}",
+                         Origin="https://evil.example")
+    assert socket.status == 403
+    socket.connection.close()
 
 
 # ---- HTTP/2 -------------------------------------------------------------------
