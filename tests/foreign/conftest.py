@@ -43,8 +43,9 @@ def library(request):
 def connect(library, world, tmp_path, request):
     started = []
 
-    def start(target):
-        client = Client(library, f"http://127.0.0.1:{world.port}{target}",
+    def start(target, port=None):
+        client = Client(library,
+                        f"http://127.0.0.1:{port or world.port}{target}",
                         TYPES, tmp_path / "client.log")
         started.append(client)
         return client

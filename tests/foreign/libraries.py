@@ -86,6 +86,15 @@ class Library:
         kind, data = self.changes(*self.carries(event["type"], event["data"]))
         return kind or "message", data
 
+    def breakable(self, events):
+        """Those that may be cut in two. Who keeps fragments and sees lines where
+        there are none takes text in the data for an id, and comes back with it:
+        it is cut only in events that it reads right."""
+        if not self.keeps_fragments:
+            return events
+        return [event for event in events if self.shows(event) ==
+                (event["type"] or "message", line_ends("", event["data"])[1])]
+
 
 LIBRARIES = {
     "eventsource": Library("eventsource.mjs"),

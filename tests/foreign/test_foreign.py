@@ -6,6 +6,7 @@ import hashlib
 
 import pytest
 
+from fault_proxy import FaultProxy
 from marks import serve
 from random_events import in_batches, random_events
 
@@ -59,12 +60,12 @@ def test_events_arrive_identical_in_order_and_once(world, connect, library,
     are_exactly(seen, ids, ten_thousand, library, connections=1)
 
 
-@serve(retry_ms=1000)
+@serve(retry_ms=500)
 def test_a_kill_in_the_middle_loses_and_repeats_nothing(world, connect,
                                                         library,
                                                         ten_thousand):
-    before, after = ten_thousand[:4000], ten_thousand[4000:]
-    ids = publish(world, before)
+    events = library.breakable(ten_thousand)[:4000]
+    ids = publish(world, events[:2000])
     client = connect("/events/random?lastEventId=earliest")
     seen = [client.next() for _ in range(10)]
 
@@ -72,7 +73,34 @@ def test_a_kill_in_the_middle_loses_and_repeats_nothing(world, connect,
     world.hang_up_all()
     world.kill()
     world.start()
-    ids += publish(world, after)
+    ids += publish(world, events[2000:])
 
     seen += client.until(ids[-1])
-    are_exactly(seen, ids, ten_thousand, library, connections=2)
+    are_exactly(seen, ids, events, library, connections=2)
+
+
+CUT_BYTES = 100_001
+
+
+def cut_twice(link):
+    """The first link is reset, the second ends, the rest is left alone."""
+    endings = {0: link.reset, 1: link.close}
+    ending = endings.get(len(link.proxy.links))
+    if ending is not None:
+        link.to_client.end_after(CUT_BYTES, ending)
+
+
+@serve(retry_ms=500)
+def test_cuts_inside_events_lose_and_repeat_nothing(world, connect, library,
+                                                    ten_thousand):
+    events = library.breakable(ten_thousand)[:3000]
+    ids = publish(world, events)
+    with FaultProxy(world.port) as proxy:
+        proxy.for_new_links = cut_twice
+        client = connect("/events/random?lastEventId=earliest", proxy.port)
+
+        seen = client.until(ids[-1])
+
+        are_exactly(seen, ids, events, library, connections=3)
+        assert [link.to_client.moved_bytes == CUT_BYTES
+                for link in proxy.links] == [True, True, False]

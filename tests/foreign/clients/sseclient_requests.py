@@ -1,7 +1,6 @@
 """sseclient from PyPI, on requests. It comes back by itself; when nobody listens
 at that moment, its caller is told and asks again."""
 
-import requests
 import sseclient
 from report import URL, report
 
@@ -9,7 +8,7 @@ client = sseclient.SSEClient(URL)
 while True:
     try:
         event = next(client)
-    except requests.ConnectionError as error:
+    except OSError as error:  # those of requests, and of the socket it reads
         print(error)
         continue
     report(event.id, event.event, event.data)
