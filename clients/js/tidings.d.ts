@@ -95,6 +95,8 @@ export interface Options {
   onGap?(gap: Gap): void;
   onCorrection?(correction: Correction): void;
   onWithdrawal?(withdrawal: Withdrawal): void;
+  /** The server had nothing to say, and said so. Not on polls. */
+  onKeepalive?(): void;
   onShutdown?(shutdown: Shutdown): void;
   onState?(change: StateChange): void;
   onError?(error: TidingsError): void;

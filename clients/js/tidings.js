@@ -74,6 +74,7 @@ async function fetchStream(link) {
       const [, name, text] = /^([^:]*):?\x20?(.*)/s.exec(line);
       if (name === 'data') data.push(text);
       else if (name === 'retry') link.retry = +text || 0;
+      else if (line && !name) call(link.options.onKeepalive);
       else if (!line && data.length) {
         link.text(data.join('\n'));
         data = [];
@@ -298,7 +299,9 @@ class Link {
   object(value) {
     if (this.signal.aborted) return;
     const {action, id, data} = value ?? {};
-    if (action === 'scheduled_shutdown') {
+    if (action === 'keep-alive') {
+      call(this.options.onKeepalive);
+    } else if (action === 'scheduled_shutdown') {
       this.#controller.abort(failure('shutdown', {shutdown: value}));
     } else if (action === 'hello') {
       this.expect(value.keepalive_secs);
