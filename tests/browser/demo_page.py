@@ -1,10 +1,10 @@
-"""demo_page.py -- /demo/ as a test sees it: two panels, two buttons.
+"""demo_page.py -- /demo/ as a test sees it: four panels, two buttons.
 
 What a panel received is taken from its rows by id, which the page writes once
 for each delivery that it was given.
 """
 
-TRANSPORTS = ("EventSource", "Long-poll")
+TRANSPORTS = ("eventsource", "fetch", "websocket", "long-poll")
 
 PANEL = "document.querySelector('[data-transport=\"%s\"]')"
 
@@ -28,13 +28,13 @@ class Demo:
     def ids(self, transport):
         """Ids in the order in which they came."""
         return self.page.run(
-            f"[...{self.panel(transport)}.querySelectorAll('li')]"
+            f"[...{self.panel(transport)}.querySelectorAll('li[data-id]')]"
             ".map((row) => Number(row.dataset.id)).reverse()")
 
     def rows(self, transport):
         """(cheese, pieces) in the order in which they came."""
         return [tuple(row) for row in self.page.run(
-            f"[...{self.panel(transport)}.querySelectorAll('li')].map((row) =>"
+            f"[...{self.panel(transport)}.querySelectorAll('li[data-id]')].map((row) =>"
             "[row.querySelector('.cheese').textContent,"
             " row.querySelector('.pieces').textContent]).reverse()")]
 
@@ -65,5 +65,10 @@ class Demo:
     def wait_until_compared(self, count):
         self.page.until(
             "document.getElementById('audit').textContent ==="
-            f" 'Compared with the journal: {count} and {count} deliveries, "
-            "none missing.'", f"{count} deliveries to be compared")
+            f" 'Compared with the journal: all {count} deliveries in each "
+            "panel, once.'", f"{count} deliveries to be compared")
+
+    def breaks(self, transport):
+        """How often the panel says that it is back."""
+        return self.page.run(
+            f"{self.panel(transport)}.querySelectorAll('li.break').length")

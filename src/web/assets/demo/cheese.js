@@ -2,8 +2,10 @@
  *
  * Everything from outside is shown as text, never as HTML. */
 
+import { tidings } from '/tidings.js';
+
 import { Backoff } from './backoff.js';
-import { followEventSource, followLongPoll } from './follow.js';
+import { Away, GAP_TEXTS, seconds, showState } from './connection.js';
 import { Ledger, findStart } from './ledger.js';
 import { Publisher } from './publisher.js';
 
@@ -14,10 +16,14 @@ const ROWS_MAX = 60;
 const COMPARE_MS = 3000;
 
 const TRANSPORTS = [
-  { name: 'EventSource', follow: followEventSource,
-    how: 'one answer without an end' },
-  { name: 'Long-poll', follow: followLongPoll,
-    how: 'answer, request, answer, request' },
+  { name: 'EventSource', transport: 'eventsource',
+    how: 'the browser’s own; it connects again by itself' },
+  { name: 'Fetch stream', transport: 'fetch',
+    how: 'one answer without an end, read piece by piece' },
+  { name: 'WebSocket', transport: 'websocket',
+    how: 'a frame for each delivery' },
+  { name: 'Long-poll', transport: 'long-poll',
+    how: 'request, answer, request, answer' },
 ];
 
 const CHEESES = [
@@ -26,14 +32,9 @@ const CHEESES = [
   'Bündner Bergkäse', 'Vacherin Mont-d’Or', 'Berner Alpkäse',
 ];
 
-const GAP_TEXTS = {
-  trimmed: 'The server no longer keeps all that was missed',
-  unknown: 'The server has another journal than before',
-  future: 'The server’s journal ends before what this page has seen',
-  rewound: 'The server’s journal was set back',
-};
-
 const byId = (id) => document.getElementById(id);
+const copyOf = (template) =>
+  byId(template).content.firstElementChild.cloneNode(true);
 
 function randomCheese() {
   return {
@@ -47,15 +48,16 @@ function randomCheese() {
 class Panel {
   #transport;
   #root;
-  #follower = null;
+  #stream = null;
+  #away = new Away();
 
-  constructor(transport, start) {
+  constructor({ name, transport, how }, start) {
     this.#transport = transport;
     this.ledger = new Ledger(CHANNEL, start);
-    this.#root = byId('panel').content.firstElementChild.cloneNode(true);
-    this.#root.dataset.transport = transport.name;
-    this.#find('h2').textContent = transport.name;
-    this.#find('.how').textContent = transport.how;
+    this.#root = copyOf('panel');
+    this.#root.dataset.transport = transport;
+    this.#find('h2').textContent = name;
+    this.#find('.how').textContent = how;
     this.#find('.switch').onclick = () => this.#turn();
     byId('panels').append(this.#root);
     this.#turn();
@@ -66,47 +68,60 @@ class Panel {
   }
 
   #turn() {
-    const goesOn = this.#follower === null;
+    const goesOn = this.#stream === null;
 
     this.#find('.switch').textContent = goesOn ? 'Disconnect' : 'Connect';
-    if (goesOn) {
-      this.#follower = this.#transport.follow(CHANNEL, this.ledger.last, {
-        state: (name, text) => this.#showState(name, text),
-        event: (event) => this.#take(event),
-        gap: (gap) => this.#resume(gap),
-      });
-    } else {
-      this.#follower.stop();
-      this.#follower = null;
-    }
+    if (goesOn)
+      this.#connect();
+    else
+      this.#disconnect();
+  }
+
+  #connect() {
+    this.#stream = tidings('/events', {
+      channels: CHANNEL,
+      after: String(this.ledger.last),
+      transports: [this.#transport],
+      onState: (change) => this.#moved(change),
+      onEvent: (event) => this.#take(event),
+      onGap: (gap) => this.#resume(gap),
+    });
+  }
+
+  #disconnect() {
+    this.#stream.close();
+    this.#stream = null;
+  }
+
+  #moved(change) {
+    const away = this.#away.moved(change.state);
+
+    showState(this.#root, change);
+    if (away !== null)
+      this.#addBreak(away);
   }
 
   #take(event) {
-    if (this.ledger.take(event.id))
-      this.#addRow(event);
+    if (this.ledger.take(Number(event.id)))
+      this.#addDelivery(event);
     this.showFigures();
   }
 
   #resume({ resumed, reason }) {
     const notice = this.#find('.notice');
 
-    this.ledger.resume(resumed);
+    this.ledger.resume(Number(resumed));
     notice.textContent =
       `${GAP_TEXTS[reason] ?? 'Something is gone'}; it went on after ${resumed}.`;
     notice.hidden = false;
     this.showFigures();
   }
 
-  #showState(name, text) {
-    this.#root.dataset.state = name;
-    this.#find('.state-text').textContent = text;
-  }
-
   showFigures() {
     const { received, repeats, missing, last } = this.ledger;
 
     this.#find('.received').textContent = received;
-    this.#find('.last').textContent = last;
+    this.#find('.last').textContent = last || '–';
     for (const [selector, count] of
       [['.repeats', repeats], ['.gaps', missing]]) {
       this.#find(selector).textContent = count;
@@ -114,9 +129,8 @@ class Panel {
     }
   }
 
-  #addRow({ id, data }) {
-    const row = byId('delivery').content.firstElementChild.cloneNode(true);
-    const rows = this.#find('.deliveries');
+  #addDelivery({ id, data }) {
+    const row = copyOf('delivery');
     const isCheese = typeof data?.cheese_type === 'string';
 
     row.dataset.id = id;
@@ -126,6 +140,19 @@ class Panel {
     row.querySelector('.pieces').textContent = !isCheese ? ''
       : `${data.pieces} ${data.pieces === 1 ? 'piece' : 'pieces'}`;
     row.querySelector('.when').textContent = new Date().toLocaleTimeString();
+    this.#addRow(row);
+  }
+
+  #addBreak(ms) {
+    const row = copyOf('break');
+
+    row.firstElementChild.textContent = `back after ${seconds(ms)}`;
+    this.#addRow(row);
+  }
+
+  #addRow(row) {
+    const rows = this.#find('.deliveries');
+
     rows.prepend(row);
     while (rows.childElementCount > ROWS_MAX)
       rows.lastElementChild.remove();
@@ -154,14 +181,19 @@ function startPublishing() {
 
 function sayCompared(panels) {
   const missing = panels.reduce((sum, each) => sum + each.ledger.missing, 0);
+  const repeats = panels.reduce((sum, each) => sum + each.ledger.repeats, 0);
   const counts = panels.map((each) => each.ledger.compared);
+  const most = Math.max(...counts);
 
-  if (Math.max(...counts) === 0)
+  if (most === 0)
     return;
-  byId('audit').textContent = missing > 0
-    ? `Compared with the journal: ${missing} missing.`
-    : `Compared with the journal: ${counts.join(' and ')} deliveries, ` +
-      'none missing.';
+  byId('audit').dataset.verdict = missing + repeats > 0 ? 'missing' : 'same';
+  byId('audit').textContent = missing + repeats > 0
+    ? `Compared with the journal: ${missing} missing, ${repeats} twice.`
+    : Math.min(...counts) === most
+      ? `Compared with the journal: all ${most} deliveries in each panel, once.`
+      : `Compared with the journal: ${counts.join(', ')} deliveries so far, ` +
+        'none missing, none twice.';
 }
 
 async function compare(panels) {
@@ -172,6 +204,7 @@ async function compare(panels) {
     }
     sayCompared(panels);
   } catch {
+    byId('audit').dataset.verdict = 'none';
     byId('audit').textContent =
       'The journal cannot be asked just now; it will be compared later.';
   }

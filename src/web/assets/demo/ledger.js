@@ -3,16 +3,17 @@
  * Ids rise within a channel: one that is not above the last came twice, or out
  * of order. What is missing cannot be seen from ids, since other channels take
  * numbers too; so the ledger is compared with the journal now and then, by a
- * request of its own that asks for the same stretch. */
+ * request of its own that asks for the same stretch. What the server says of
+ * its own accord (gaps, corrections) is no delivery and is not counted. */
 
-import { isFollowed, pathOf } from './follow.js';
+const OWN_TYPES = 'tidings.';
 
 /* One answer with what is there after a position; never waits. */
 async function read(channel, position) {
   const query = new URLSearchParams({
     flavor: 'short-poll', last_event_id: position });
-  const response = await fetch(`${pathOf(channel)}?${query}`,
-    { cache: 'no-store' });
+  const response = await fetch(
+    `/events/${encodeURIComponent(channel)}?${query}`, { cache: 'no-store' });
 
   if (response.status !== 200)
     throw new Error(`answered ${response.status}`);
@@ -73,6 +74,7 @@ export class Ledger {
         this.#check(event);
       if (events.length === 0 || this.#comparedUpto === begin)
         this.#comparedUpto = this.last; /* trimmed: nothing to compare with */
+      this.#forgetWithdrawn();
     }
   }
 
@@ -80,10 +82,17 @@ export class Ledger {
     if (id > this.last)
       return;
     this.#comparedUpto = Math.max(this.#comparedUpto, id);
-    if (!isFollowed(type))
+    if (type.startsWith(OWN_TYPES))
       return;
     this.compared++;
     if (!this.#unchecked.delete(id))
       this.missing++;
+  }
+
+  /* What came and is in the journal no longer. */
+  #forgetWithdrawn() {
+    for (const id of this.#unchecked)
+      if (id <= this.#comparedUpto)
+        this.#unchecked.delete(id);
   }
 }
