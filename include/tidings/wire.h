@@ -57,12 +57,15 @@ void json_append_data(struct buffer *out, struct text text);
  * make no UTF-8 (lone surrogates) are bad input. */
 enum status json_unescape(struct text raw, struct buffer *out) MUST_USE;
 
-/* ---- time_text.c --------------------------------------------------------- */
+/* ---- time_text.c, time_parse.c ------------------------------------------- */
 
 void time_append_iso(struct buffer *out,
                      int64_t wall_ms); /* ...T..:..:...sssZ */
 void time_append_plain(struct buffer *out,
                        int64_t wall_ms); /* Y-m-d H:M:S, no zone */
+
+/* An instant: RFC 3339, or "2014-03-02 22:00:00 UTC". */
+bool time_parse(struct text text, int64_t *wall_ms_out);
 
 /* ---- position.c: how far a client has read ------------------------------ */
 
