@@ -37,7 +37,7 @@ struct crew;
                   BIT(CONNECTION_WAITING) | BIT(CONNECTION_MOVING) | BIT(CONNECTION_CLOSING) |           \
                   BIT(CONNECTION_GONE), "waits for the rest of a request's body")                        \
     S(COMMITTING, BIT(CONNECTION_ANSWERING) | BIT(CONNECTION_STREAMING) | BIT(CONNECTION_WAITING) |      \
-                  BIT(CONNECTION_MOVING), "waits for the journal; cannot be given up")                   \
+                  BIT(CONNECTION_MOVING), "waits for the journal or main; cannot be given up")           \
     S(MOVING,     BIT(CONNECTION_MOVING) | BIT(CONNECTION_STREAMING) | BIT(CONNECTION_WAITING) | BIT(CONNECTION_ANSWERING) |      \
                   BIT(CONNECTION_GONE), "on its way to another crew thread")                             \
     S(STREAMING,  BIT(CONNECTION_CLOSING) | BIT(CONNECTION_GONE), "gets events until one side ends")     \
@@ -66,12 +66,17 @@ struct role_calls {
     void (*received)(struct connection *connection, struct text bytes);
     /* The journal is done with what connection_commit posted. */
     void (*answered)(struct connection *connection, struct publish *publish);
+    /* What connection_await waited for is done: an answer must follow. */
+    void (*done)(struct connection *connection);
     /* A turn to read a slice of the journal (connection_want_replay). */
     void (*replay)(struct connection *connection);
     /* The outbox became empty. */
     void (*drained)(struct connection *connection);
     /* The deadline of connection_set_deadline passed. */
     void (*expired)(struct connection *connection);
+    /* STREAMING, WAITING: a shutdown began (crew_shutdown_until). Tell the
+     * client and end the stream, or see to it that the wait ends. */
+    void (*announced)(struct connection *connection);
     /* The server is stopping: end the stream or wait politely. */
     void (*farewell)(struct connection *connection);
     /* The role ends, the connection may live on: free it. */
@@ -94,6 +99,9 @@ void *connection_take_role(struct connection *connection);
  * thread it is made; they outlive all connections. NULL: none. */
 void connection_set_lines(struct connection *connection, const char *lines);
 const char *connection_lines(const struct connection *connection);
+
+/* Is the client a program on this machine, or a proxy here? */
+bool connection_is_local(const struct connection *connection);
 
 bool connection_is_http_10(const struct connection *connection);
 bool connection_is_head(const struct connection *connection);
@@ -137,6 +145,11 @@ void connection_read_body(struct connection *connection, size_t limit);
  * the publish is still the caller's. */
 bool connection_commit(struct connection *connection, struct publish **publish,
                        enum status *why_out);
+
+/* COMMITTING until another thread has done something for it: whoever does that
+ * calls connection_end_await once, from any thread; done() follows here. */
+void connection_await(struct connection *connection);
+void connection_end_await(struct connection *connection);
 
 /* Go on on another crew thread: arrived() is called there. */
 void connection_move(struct connection *connection, struct crew *to);

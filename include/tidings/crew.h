@@ -59,6 +59,10 @@ void crew_give_socket(struct crew *crew, const struct handoff_socket *fresh);
 /* Any thread. Connections here now (approximate). */
 unsigned crew_load(const struct crew *crew);
 
+/* Main. Until that wall time browsers stay away: streams and waits are told and
+ * ended, a bounded number per turn. 0: that is over. */
+void crew_announce(struct crew *crew, int64_t until_wall_ms);
+
 /* Main. From now on requests are answered 503 and streams and waits are ended
  * one by one over config->drain_ms. */
 void crew_drain(struct crew *crew);
@@ -80,6 +84,11 @@ struct directory *crew_directory(const struct crew *crew);
 struct metrics *crew_metrics(struct crew *crew);
 struct replay_cache *crew_replay_cache(const struct crew *crew);
 bool crew_is_draining(const struct crew *crew);
+
+/* Are browsers to stay away now? And the wall time until which they were told
+ * to; 0: not at all, but it may also have passed a moment ago. */
+bool crew_is_shut(const struct crew *crew);
+int64_t crew_shutdown_until(const struct crew *crew);
 int64_t crew_now_ms(const struct crew *crew); /* monotonic, of this turn */
 uint32_t crew_random(struct crew *crew);
 

@@ -69,6 +69,12 @@ enum framing frame_framing(enum frame_format format);
 void frame_append_shape(struct buffer *out, enum frame_format format,
                         const struct event_view *event);
 
+/* What the stream says of itself: `event` without type and id where a client
+ * sees the data alone or an event block; where it sees the object, that with
+ * `members` ("name":value,..) beside its own. */
+void frame_append_notice(struct buffer *out, enum frame_format format,
+                         const struct event_view *event, struct text members);
+
 /* The end of the last event with an id <= this mark's. */
 struct frame_mark {
     uint64_t id;

@@ -106,6 +106,34 @@ void frame_append_shape(struct buffer *out, enum frame_format format,
     buffer_append_char(out, '\n');
 }
 
+static bool is_object(enum frame_format format)
+{
+    enum shape shape = formats[format].shape;
+
+    return shape == SHAPE_OBJECT || shape == SHAPE_ELEMENT ||
+           shape == SHAPE_RAW_OBJECT;
+}
+
+void frame_append_notice(struct buffer *out, enum frame_format format,
+                         const struct event_view *event, struct text members)
+{
+    struct event_view shown = *event;
+    bool is_line;
+
+    if (!is_object(format)) {
+        shown.id = 0;
+        shown.type = text_of("");
+        frame_append_shape(out, format, &shown);
+        return;
+    }
+    frame_append_shape(out, format, event);
+    is_line = out->bytes[out->length - 1] == '\n';
+    out->length -= is_line ? 2 : 1; /* the object is opened again */
+    buffer_append_char(out, ',');
+    buffer_append_text(out, members);
+    buffer_append_string(out, is_line ? "}\n" : "}");
+}
+
 /* ---- framings --------------------------------------------------------------
  */
 

@@ -7,6 +7,8 @@
 
 #include "inside.h"
 
+#include <tidings/clock.h>
+
 unsigned crew_load(const struct crew *crew)
 {
     return atomic_load_explicit(&crew->load, memory_order_relaxed);
@@ -50,6 +52,17 @@ struct replay_cache *crew_replay_cache(const struct crew *crew)
 bool crew_is_draining(const struct crew *crew)
 {
     return crew->is_draining;
+}
+
+bool crew_is_shut(const struct crew *crew)
+{
+    return crew->announced_until_ms != 0 &&
+           crew->announced_until_ms > clock_wall_ms(&system_clock);
+}
+
+int64_t crew_shutdown_until(const struct crew *crew)
+{
+    return crew->announced_until_ms;
 }
 
 int64_t crew_now_ms(const struct crew *crew)

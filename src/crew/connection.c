@@ -440,6 +440,26 @@ bool connection_commit(struct connection *connection, struct publish **publish,
     return false;
 }
 
+/* ---- somebody else's work
+ * -------------------------------------------------------------- */
+
+void connection_await(struct connection *connection)
+{
+    connection_become(connection, CONNECTION_COMMITTING);
+    deadline_clear(&connection->deadline);
+}
+
+/* On whichever thread; the connection stays where it is until told. */
+void connection_end_await(struct connection *connection)
+{
+    struct crew_message *message = must_calloc(1, sizeof *message);
+    struct msg *link = &message->link;
+
+    message->tag = CREW_DONE;
+    message->as.done.connection = connection;
+    CHECK(mailbox_answer(&connection->crew->mailbox, &link) == ST_OK);
+}
+
 /* ---- small questions
  * ---------------------------------------------------------------- */
 
@@ -478,6 +498,21 @@ void connection_set_lines(struct connection *connection, const char *lines)
 const char *connection_lines(const struct connection *connection)
 {
     return connection->lines;
+}
+
+bool connection_is_local(const struct connection *connection)
+{
+    static const unsigned char mapped[12] = {[10] = 0xff, [11] = 0xff};
+    const struct sockaddr_in *four = &connection->remote.four;
+    const unsigned char *six = connection->remote.six.sin6_addr.s6_addr;
+
+    if (four->sin_family == AF_INET)
+        return ntohl(four->sin_addr.s_addr) >> 24 == 127;
+    if (four->sin_family != AF_INET6)
+        return false;
+    if (memcmp(six, mapped, sizeof mapped) == 0)
+        return six[12] == 127;
+    return IN6_IS_ADDR_LOOPBACK(&connection->remote.six.sin6_addr);
 }
 
 bool connection_is_http_10(const struct connection *connection)

@@ -7,6 +7,7 @@
  * answers deliver                     every channel queues frames, once per run
  *     expire                      deadlines that have passed
  *     resume, replay              pipelined requests; slices of the journal
+ *     announce                    a shutdown that began is told
  *     flush                       each touched connection is written once
  *
  * Each part has a quota per turn. What is left keeps the idle handle running,
@@ -195,6 +196,12 @@ void crew_give_socket(struct crew *crew, const struct handoff_socket *fresh)
     free(message);
 }
 
+void crew_announce(struct crew *crew, int64_t until_wall_ms)
+{
+    post(crew, &(struct crew_message){.tag = CREW_ANNOUNCE,
+                                      .as.announce = {until_wall_ms}});
+}
+
 void crew_drain(struct crew *crew)
 {
     atomic_store(&crew->undrained, 1); /* until the crew has counted */
@@ -234,6 +241,18 @@ static void on_answered(struct crew *crew, struct answered *answered)
     connection->calls->answered(connection, answered->publish);
     CHECK(connection->state != CONNECTION_COMMITTING);
     connection_go_on(connection);
+}
+
+static void on_done(struct crew *crew, struct done *done)
+{
+    (void)crew;
+    done->connection->calls->done(done->connection);
+    CHECK(done->connection->state == CONNECTION_ANSWERING);
+}
+
+static void on_announce(struct crew *crew, struct announce *announce)
+{
+    announce_begin(crew, announce->until_wall_ms);
 }
 
 static void on_drain(struct crew *crew, struct drain *drain)
@@ -434,9 +453,9 @@ static void close_all(struct crew *crew)
 /* Wakes the loop for what is left or for the earliest deadline. */
 static void arrange_next_turn(struct crew *crew)
 {
-    bool is_work_left = !list_is_empty(&crew->to_flush) ||
-                        !list_is_empty(&crew->to_replay) ||
-                        !list_is_empty(&crew->to_resume);
+    bool is_work_left =
+        crew->announce_left > 0 || !list_is_empty(&crew->to_flush) ||
+        !list_is_empty(&crew->to_replay) || !list_is_empty(&crew->to_resume);
     int64_t next_ms = deadlines_next_ms(&crew->deadlines);
 
     if (is_work_left)
@@ -466,6 +485,7 @@ static void on_turn(uv_check_t *check)
     expire(crew);
     resume(crew);
     replay(crew);
+    announce_some(crew);
     if (crew->is_draining)
         drain_some(crew);
     flush(crew);

@@ -20,7 +20,11 @@
 
 #include <uv.h>
 
-struct body; /* body.c */
+struct body; /* announce.c */
+void announce_begin(struct crew *crew, int64_t until_wall_ms);
+void announce_some(struct crew *crew);
+
+/* body.c */
 
 struct connection {
     struct crew *crew;     /* changes by moving only */
@@ -57,6 +61,8 @@ struct fresh    { struct handoff_socket socket; };
 struct adopted  { struct connection *connection; };
 struct batched  { struct batch *batch; };
 struct answered { struct connection *connection; struct publish *publish; };
+struct done     { struct connection *connection; };
+struct announce { int64_t until_wall_ms; };
 struct drain    { int64_t over_ms; };
 struct stop     { int64_t within_ms; };
 
@@ -66,6 +72,8 @@ struct stop     { int64_t within_ms; };
     MSG(ADOPTED,  adopted,  "crew",      "goes on with a connection that moved")\
     MSG(BATCHED,  batched,  "journal",   "gives the events to its channels")    \
     MSG(ANSWERED, answered, "journal",   "tells the publisher's connection")    \
+    MSG(DONE,     done,     "main",      "goes on with a connection that waited for it") \
+    MSG(ANNOUNCE, announce, "main",      "tells streams and waits of a shutdown, ends them") \
     MSG(DRAIN,    drain,    "main",      "refuses requests, ends streams slowly") \
     MSG(STOP,     stop,     "main",      "ends: writes the rest, closes all")
 /* clang-format on */
@@ -124,6 +132,8 @@ struct crew {
     uint64_t random;
     unsigned next_peer;
     void *http;
+    int64_t announced_until_ms; /* wall; 0: no shutdown */
+    unsigned announce_left;     /* connections to look at for it */
     bool is_draining, is_stopping;
     int64_t drain_end_ms, drain_next_ms, stop_end_ms;
 };
