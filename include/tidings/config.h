@@ -61,6 +61,9 @@
     FLAG  (gzip,                true,                               "flag",   "compress streams and answers for clients that take it") \
     WORD  (origins,             "",                                 "origins", "pages of these origins may subscribe and publish, comma separated; besides the server's own") \
     WORD  (websocket_root,      "",                                 "channel", "a WebSocket at / gets this channel or pattern, as type and data; empty: there is none") \
+    WORD  (shutdown,            "",                                 "windows", "browsers stay away in these windows of every week: Fri 17:00 .. Sun 17:00, Wed 02:00 .. Wed 02:30") \
+    WORD  (shutdown_dates,      "",                                 "file",   "and in these: lines such as 2026-12-24 12:00 .. 2026-12-27 08:00") \
+    CHOICE(admin,               "loopback", "loopback|off",                   "who may use /admin: programs on this machine, or nobody")        \
     NUMBER(drain_ms,            5000,           0,   600000,        "ms",     "streams are closed over this time at stop")                \
     WORD  (nats,                "",                                 "url",    "NATS servers, comma separated; empty: no NATS")            \
     WORD  (nats_prefix,         "events",                           "subject", "the part of the subject before the channel")              \

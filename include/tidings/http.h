@@ -30,6 +30,14 @@ struct intake_check {
 enum status server_start(struct server *server, struct intake_check intake,
                          char *why, size_t why_bytes) MUST_USE;
 
+struct shutdown;
+
+/* Before server_start: whom /admin/shutdown asks. */
+void server_set_shutdown(struct server *server, struct shutdown *shutdown);
+
+/* Until that wall time browsers stay away; 0: that is over. */
+void server_announce(struct server *server, int64_t until_wall_ms);
+
 uint16_t server_port(const struct server *server);
 
 /* Requests get 503, streams and waits end one by one over config->drain_ms. */

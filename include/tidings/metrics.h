@@ -39,6 +39,8 @@
     METRIC(keepalives,               "counter", "keep-alives sent")                                  \
     METRIC(http_published,           "counter", "events accepted by HTTP")                           \
     METRIC(http_publish_refused,     "counter", "HTTP publishes answered 4xx or 5xx")                \
+    METRIC(shutdown_active,          "gauge",   "1 while browsers are told to stay away")             \
+    METRIC(shutdown_until,           "gauge",   "its end in unix seconds; 0: none")                   \
     METRIC(nats_received,            "counter", "messages from NATS")                                \
     METRIC(nats_rejected,            "counter", "of these, refused")                                 \
     METRIC(nats_dropped,             "counter", "messages that the NATS library dropped")            \

@@ -8,7 +8,10 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
+#include <tidings/clock.h>
 #include <tidings/config.h>
+#include <tidings/shutdown.h>
+#include <tidings/wire.h>
 
 #include "command.h"
 
@@ -75,6 +78,24 @@ static void print_plan(const struct config *config)
                config->channels[i].pattern);
 }
 
+/* What is now counts as the next: nothing was missed. */
+static void print_next_shutdown(const struct schedule *schedule)
+{
+    int64_t now_ms = clock_wall_ms(&system_clock);
+    struct window window = {now_ms, 0};
+    struct buffer text;
+
+    if (!schedule_covers(schedule, now_ms, &window.end_ms) &&
+        !schedule_next(schedule, now_ms, &window))
+        return;
+    buffer_init(&text);
+    time_append_iso(&text, window.begin_ms);
+    buffer_append_string(&text, " to ");
+    time_append_iso(&text, window.end_ms);
+    printf("shutdown  %.*s\n", TEXT_ARGS(buffer_text(&text)));
+    buffer_fini(&text);
+}
+
 static void print_notes(const struct config *config)
 {
     if (config->retry_ms > config->keepalive_ms)
@@ -93,6 +114,7 @@ static void print_notes(const struct config *config)
 int cli_check(int argc, char **argv)
 {
     struct config config;
+    struct schedule schedule;
     char why[600];
     int exit_code = EXIT_DONE;
 
@@ -102,6 +124,10 @@ int cli_check(int argc, char **argv)
     }
     if (config_load(&config, argc, argv, why, sizeof why) != ST_OK)
         return cli_fail(EXIT_FAILED, "%s", why);
+    if (shutdown_read_schedule(&config, &schedule, why, sizeof why) != ST_OK) {
+        config_fini(&config);
+        return cli_fail(EXIT_FAILED, "%s", why);
+    }
     if (!config.insecure && !config_is_loopback(&config)) {
         exit_code =
             cli_fail(EXIT_FAILED,
@@ -110,8 +136,10 @@ int cli_check(int argc, char **argv)
                      config.listen);
     } else {
         print_plan(&config);
+        print_next_shutdown(&schedule);
         print_notes(&config);
     }
+    schedule_fini(&schedule);
     config_fini(&config);
     return exit_code;
 }

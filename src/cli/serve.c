@@ -1,7 +1,8 @@
 /* serve.c -- the whole server on one screen: start in order, wait, stop in
  * reverse.
  *
- *     start   settings, journal, crews, journal's thread, NATS, listeners
+ *     start   settings, journal, crews, the shutdown's schedule, journal's
+ *             thread, NATS, listeners
  *     stop    no more requests; streams end over drain_ms; NATS intake ends;
  * the journal commits and answers all that was accepted; crews write the
  *             answers; listeners; journal
@@ -16,6 +17,7 @@
 #include <tidings/journal.h>
 #include <tidings/logger.h>
 #include <tidings/platform.h>
+#include <tidings/shutdown.h>
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -29,6 +31,7 @@ struct service {
     struct journal *journal;
     struct intake *intake;
     struct server *server;
+    struct shutdown *shutdown;
     char why[WHY_BYTES];
 
     uv_loop_t loop;
@@ -100,6 +103,10 @@ static enum status start(struct service *service)
         (void)snprintf(service->why, WHY_BYTES, "cannot make the crew threads");
         return st;
     }
+    st = shutdown_start(&service->config, &service->loop, service->server,
+                        &service->shutdown, service->why, WHY_BYTES);
+    if (st != ST_OK)
+        return st;
     journal_start(service->journal);
     if (service->config.nats[0] != '\0') {
         st = intake_start(&service->config, service->journal, &service->intake,
@@ -139,6 +146,8 @@ static enum status write_port_file(const char *path, uint16_t port)
 
 static void stop(struct service *service)
 {
+    if (service->shutdown != NULL)
+        shutdown_stop(service->shutdown);
     if (service->intake != NULL)
         intake_quiesce(service->intake);
     if (service->journal != NULL)
@@ -202,6 +211,7 @@ static void unwatch_signals(struct service *service)
     uv_close((uv_handle_t *)&service->drained, NULL);
     (void)uv_run(&service->loop, UV_RUN_DEFAULT);
     CHECK(uv_loop_close(&service->loop) == 0);
+    shutdown_destroy(&service->shutdown);
 }
 
 static int serve(struct service *service)

@@ -13,6 +13,7 @@
 #include <tidings/buffer.h>
 #include <tidings/check.h>
 #include <tidings/origin.h>
+#include <tidings/schedule.h>
 #include <tidings/wire.h>
 
 #include <inttypes.h>
@@ -266,6 +267,7 @@ static const struct {
     {"data",        is_not_empty,          "the name of a directory"},
     {"origins",     origin_list_is_valid,  "exact origins with commas between them, such as https://www.example.org,http://localhost:3000: no path, and never * or null"},
     {"websocket_root", is_selector_or_empty, "a channel or a pattern"},
+    {"shutdown",    schedule_weeks_are_valid, "windows with commas between them, such as Fri 17:00 .. Sun 17:00: days are Mon Tue Wed Thu Fri Sat Sun, none ends where it begins, and together they leave some time of the week open"},
     {"nats",        has_no_space,          "NATS URLs with commas between them and no spaces"},
     {"nats_prefix", channel_name_is_valid, "a subject: letters, digits, _ and -, tokens joined by dots"},
 };

@@ -158,17 +158,20 @@ void admin_ready(const struct http_context *context,
     has_room = figures.mailbox_count <
                (uint64_t)context->config->journal_queue_events / 2 + 1;
     buffer_init(&body);
-    buffer_printf(&body,
-                  "{\"ready\":%s,\"checks\":{\"journal\":\"%s\","
-                  "\"nats\":\"%s\",\"ingest\":\"%s\"}}\n",
-                  figures.can_commit && has_room && (!has_nats || is_connected)
-                      ? "true"
-                      : "false",
-                  figures.can_commit ? "ok" : "cannot commit",
-                  !has_nats      ? "not configured"
-                  : is_connected ? "ok"
-                                 : "not connected",
-                  has_room ? "ok" : "lagging");
+    buffer_printf(
+        &body,
+        "{\"ready\":%s,\"checks\":{\"journal\":\"%s\","
+        "\"nats\":\"%s\",\"ingest\":\"%s\"}%s}\n",
+        figures.can_commit && has_room && (!has_nats || is_connected) ? "true"
+                                                                      : "false",
+        figures.can_commit ? "ok" : "cannot commit",
+        !has_nats      ? "not configured"
+        : is_connected ? "ok"
+                       : "not connected",
+        has_room ? "ok" : "lagging",
+        /* Intake goes on: ready all the same. */
+        crew_is_shut(connection_crew(connection)) ? ",\"shutdown\":true"
+                                                  : ",\"shutdown\":false");
     answer_json(connection,
                 figures.can_commit && has_room && (!has_nats || is_connected)
                     ? 200

@@ -6,24 +6,41 @@
  */
 #include "stream.h"
 
+#include <tidings/announcement.h>
 #include <tidings/check.h>
+#include <tidings/clock.h>
 
 #include <stdlib.h>
 
-enum { COMPRESS_FROM_BYTES = 256 };
+enum { COMPRESS_FROM_BYTES = 256, SPREAD_MAX_S = 60, TIMER_MAX_S = 2000000 };
 
 static bool is_list(const struct stream *stream)
 {
     return stream->subscriber.format == FRAME_LIST;
 }
 
+/* When to come again, in seconds: clients that know nothing of shutdowns stay
+ * away by it. They come in a while, not all at once; no browser's timer counts
+ * more than 24 days. */
+static uint64_t reconnect_in_s(const struct stream *stream)
+{
+    struct crew *crew = connection_crew(stream->connection);
+    int64_t left_s;
+
+    if (!crew_is_shut(crew))
+        return stream->is_busy ? (uint64_t)crew_config(crew)->longpoll_busy_s
+                               : 0;
+    left_s = announcement_seconds(crew_shutdown_until(crew),
+                                  clock_wall_ms(&system_clock));
+    left_s += crew_random(crew) %
+              (left_s / 5 < SPREAD_MAX_S ? left_s / 5 + 1 : SPREAD_MAX_S + 1);
+    return (uint64_t)(left_s < TIMER_MAX_S ? left_s : TIMER_MAX_S);
+}
+
 static void append_headers(const struct stream *stream, uint64_t last_id,
                            size_t length, bool is_compressed,
                            struct buffer *out)
 {
-    const struct config *config =
-        crew_config(connection_crew(stream->connection));
-
     buffer_append_string(out, "Content-Type: ");
     if (is_list(stream))
         buffer_append_string(out, "application/json; charset=utf-8\r\n");
@@ -35,8 +52,7 @@ static void append_headers(const struct stream *stream, uint64_t last_id,
     if (is_compressed)
         buffer_append_string(out, stream_gzip_header);
     buffer_append_string(out, "x-ps-reconnect-in: ");
-    buffer_append_u64(out,
-                      stream->is_busy ? (uint64_t)config->longpoll_busy_s : 0);
+    buffer_append_u64(out, reconnect_in_s(stream));
     buffer_append_string(out, stream->is_busy
                                   ? "\r\nx-shortpoll-info: false\r\n"
                                   : "\r\nx-shortpoll-info: true\r\n");
@@ -95,7 +111,9 @@ static bool is_shareable(const struct stream *stream,
                          uint32_t to)
 {
     return is_list(stream) && from == 0 && to == frames->length &&
-           !stream->is_busy && connection_lines(stream->connection) == NULL &&
+           !stream->is_busy &&
+           !crew_is_shut(connection_crew(stream->connection)) &&
+           connection_lines(stream->connection) == NULL &&
            connection_keeps_alive(stream->connection) &&
            !connection_is_http_10(stream->connection);
 }

@@ -13,6 +13,8 @@
 #include <tidings/connection.h>
 #include <tidings/http.h>
 
+struct shutdown;
+
 /* What handlers need besides the connection; fixed at start. */
 struct http_context {
     const struct config *config;
@@ -21,6 +23,7 @@ struct http_context {
     struct crew **crews;
     unsigned crew_count;
     struct origins *origins;
+    struct shutdown *shutdown; /* set before the crews start */
 };
 
 /* clang-format off */
@@ -35,6 +38,7 @@ struct http_context {
     ROUTE("/healthz",     false, BIT_GET | BIT_HEAD,            admin_health,     "the process lives")      \
     ROUTE("/readyz",      false, BIT_GET | BIT_HEAD,            admin_ready,      "it can take events")     \
     ROUTE("/metrics",     false, BIT_GET | BIT_HEAD,            admin_metrics,    "Prometheus text")        \
+    ROUTE("/admin/shutdown", false, BIT_GET | BIT_HEAD | BIT_POST | BIT_DELETE, admin_shutdown, "the scheduled shutdown") \
     ROUTE("/",            true,  BIT_GET | BIT_HEAD,            assets_handle,    "pages and scripts")
 /* clang-format on */
 

@@ -161,6 +161,17 @@ uint16_t server_port(const struct server *server)
     return handoff_port(server->handoff);
 }
 
+void server_set_shutdown(struct server *server, struct shutdown *shutdown)
+{
+    server->context.shutdown = shutdown;
+}
+
+void server_announce(struct server *server, int64_t until_wall_ms)
+{
+    for (unsigned i = 0; i < server->crew_count; i++)
+        crew_announce(server->crews[i], until_wall_ms);
+}
+
 void server_drain(struct server *server)
 {
     for (unsigned i = 0; i < server->crew_count; i++)

@@ -128,6 +128,35 @@ static void farewell(struct connection *connection)
         stream_finish(stream, true);
 }
 
+/* ---- a scheduled shutdown
+ * ---------------------------------------------------------- */
+
+void stream_tell_shutdown(struct stream *stream)
+{
+    struct buffer out;
+
+    if (stream->gathering != NULL) {
+        stream_append_announcement(stream, &stream->gathering->body);
+        stream_answer_now(stream);
+        return;
+    }
+    buffer_init(&out);
+    stream_append_announcement(stream, &out);
+    stream_say(stream, buffer_text(&out));
+    buffer_fini(&out);
+    stream_finish(stream, true);
+}
+
+/* A poll that still reads what it missed finds out when it has read that. */
+void stream_announced(struct connection *connection)
+{
+    struct stream *stream = stream_of(connection);
+
+    if (stream->gathering == NULL ||
+        stream->subscriber.state == SUBSCRIBER_LIVE)
+        stream_tell_shutdown(stream);
+}
+
 void stream_destroy(struct connection *connection)
 {
     struct stream *stream = stream_of(connection);
@@ -221,6 +250,7 @@ static const struct role_calls stream_calls = {
     .replay = stream_replay,
     .drained = stream_drained,
     .expired = expired,
+    .announced = stream_announced,
     .farewell = farewell,
     .destroy = stream_destroy,
 };

@@ -76,6 +76,11 @@ static inline enum frame_format stream_format(const struct stream *stream)
     return (enum frame_format)stream->subscriber.format;
 }
 
+/* Tells of the shutdown and ends; stream_announced leaves a poll that has not
+ * read all that it missed to do so later. */
+void stream_announced(struct connection *connection);
+void stream_tell_shutdown(struct stream *stream);
+
 /* stream_begin.c */
 void stream_arrived(struct connection *connection);
 void stream_begin(struct stream *stream);
@@ -92,6 +97,9 @@ void stream_append_opening(struct stream *stream, const struct order *order,
                            struct buffer *out);
 void stream_append_gap(const struct stream *stream, struct text requested,
                        const struct resume *resume, struct buffer *out);
+/* The scheduled shutdown that is now: protocol.md 8. */
+void stream_append_announcement(const struct stream *stream,
+                                struct buffer *out);
 void stream_append_keepalive(const struct stream *stream, struct buffer *out);
 void stream_append_retry(const struct stream *stream, unsigned retry_ms,
                          struct buffer *out);

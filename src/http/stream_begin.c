@@ -125,6 +125,8 @@ void stream_begin(struct stream *stream)
 {
     struct connection *connection = stream->connection;
     struct order *order = stream->order;
+    struct crew *crew = connection_crew(connection);
+    bool is_one_answer = order->is_one_answer, is_shut = crew_is_shut(crew);
     struct resume resume = {0};
 
     if (!resolve(stream, &resume))
@@ -133,18 +135,20 @@ void stream_begin(struct stream *stream)
         answer_head(stream, &resume);
         return;
     }
-    if (order->wait_key.length > 0 && order->wait_ms > 0) {
-        stream->key =
-            wait_keys_hold(crew_http(connection_crew(connection)), order);
+    if (order->wait_key.length > 0 && order->wait_ms > 0 && !is_shut) {
+        stream->key = wait_keys_hold(crew_http(crew), order);
         stream->is_busy = stream->key == NULL;
     }
-    if (order->is_one_answer)
+    if (is_one_answer)
         begin_poll(stream, &resume);
     else
         begin_stream(stream, &resume);
     stream->session = session_of_order(order);
     order_destroy(&stream->order);
-    stream_replay(connection);
+    if (is_shut && !is_one_answer)
+        stream_tell_shutdown(stream);
+    else
+        stream_replay(connection);
 }
 
 /* The home of a hot channel sends further subscribers round the other threads.

@@ -5,6 +5,7 @@
  */
 #include "stream.h"
 
+#include <tidings/announcement.h>
 #include <tidings/clock.h>
 #include <tidings/directory.h>
 
@@ -171,6 +172,29 @@ void stream_append_gap(const struct stream *stream, struct text requested,
     buffer_append_string(&data, "\"}");
     gap.data = buffer_text(&data);
     frame_append_shape(out, stream_format(stream), &gap);
+    buffer_fini(&data);
+}
+
+/* Its id is where the client is now: who takes ids from it keeps its place. */
+void stream_append_announcement(const struct stream *stream, struct buffer *out)
+{
+    int64_t now_ms = clock_wall_ms(&system_clock);
+    struct buffer data;
+    struct event_view notice = {
+        .id = stream->subscriber.cursor,
+        .time_ms = now_ms,
+        .channel = directory_selector(&stream->subscriber.memberships[0]),
+        .type = text_of("tidings.shutdown")};
+
+    buffer_init(&data);
+    buffer_append_char(&data, '{');
+    announcement_append_members(
+        &data, crew_shutdown_until(connection_crew(stream->connection)),
+        now_ms);
+    buffer_append_char(&data, '}');
+    notice.data = buffer_text(&data);
+    frame_append_notice(out, stream_format(stream), &notice,
+                        (struct text){data.bytes + 1, data.length - 2});
     buffer_fini(&data);
 }
 

@@ -91,9 +91,11 @@ static void replay_stream(struct stream *stream)
 /* Nothing yet: wait for the first offer, if it may. */
 static void wait_or_answer(struct stream *stream)
 {
-    if (stream->gathering->body.length > 0 || stream->wait_ms == 0 ||
-        stream->is_busy ||
-        crew_is_draining(connection_crew(stream->connection)))
+    if (crew_is_shut(connection_crew(stream->connection)))
+        stream_tell_shutdown(stream);
+    else if (stream->gathering->body.length > 0 || stream->wait_ms == 0 ||
+             stream->is_busy ||
+             crew_is_draining(connection_crew(stream->connection)))
         stream_answer_now(stream);
     else {
         stream_go_live(stream);

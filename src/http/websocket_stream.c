@@ -357,6 +357,7 @@ const struct role_calls websocket_calls = {
     .replay = stream_replay,
     .drained = stream_drained,
     .expired = expired,
+    .announced = stream_announced,
     .farewell = farewell,
     .destroy = stream_destroy,
 };
