@@ -17,6 +17,7 @@ static const struct command {
     {"publish",  cli_publish,  "send an event to a channel, by HTTP or NATS"},
     {"tail",     cli_tail,     "follow channels in the terminal"},
     {"channels", cli_channels, "list the channels of a server"},
+    {"shutdown", cli_shutdown, "keep browsers away until a time, or let them come"},
     {"log",      cli_log,      "look into a journal: stat, dump, verify"},
     {"check",    cli_check,    "read the settings and say what would be served"},
     {"version",  cli_version,  "print versions, the libraries' too"},

@@ -27,6 +27,7 @@ int cli_serve(int argc, char **argv);
 int cli_publish(int argc, char **argv);
 int cli_tail(int argc, char **argv);
 int cli_channels(int argc, char **argv);
+int cli_shutdown(int argc, char **argv);
 int cli_log(int argc, char **argv);
 int cli_check(int argc, char **argv);
 int cli_version(int argc, char **argv);
