@@ -73,6 +73,8 @@ static void print_plan(const struct config *config)
                config->nats_prefix);
     else
         printf("NATS      none\n");
+    if (config->origins[0] != '\0')
+        printf("pages of  %s\n", config->origins);
     for (unsigned i = 0; i < config->channel_count; i++)
         printf("%-9s %s\n", i == 0 ? "sections" : "",
                config->channels[i].pattern);

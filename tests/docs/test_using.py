@@ -15,7 +15,7 @@ CHEESE = {"pieces": 92, "cheese_type": "Gruyère"}
 # Which test runs which example.
 TESTED = {
     "curl-follow", "curl-publish", "curl-poll", "curl-key", "curl-batch",
-    "curl-correct", "page", "page-time", "eventsource", "long-poll",
+    "curl-correct", "curl-session", "curl-ack", "page", "page-time", "eventsource", "long-poll",
     "tidings-js", "websocket", "websocket-subscribe", "node", "python", "go", "symfony", "php-nats",
 }
 
@@ -27,10 +27,11 @@ def test_every_example_is_run_here():
 
 # ---- a shell ------------------------------------------------------------------
 
-def shell(world, name):
+def shell(world, name, **variables):
     return subprocess.run(
         ["bash", "-e", "-c", snippet(name, world).replace("curl ", "curl -sS ")],
-        capture_output=True, text=True, timeout=DEADLINE_S, check=True).stdout
+        env={**os.environ, **variables}, capture_output=True, text=True,
+        timeout=DEADLINE_S, check=True).stdout
 
 
 def newest(world, channel):
@@ -80,6 +81,23 @@ def test_what_was_published_wrong_is_put_right(world):
     events = world.poll("/events/cheese", "earliest").events
     assert [event["data"]["type"] for event in events] == \
         ["tidings.correction", "tidings.withdrawal"]
+
+
+def test_a_session_remembers(world):
+    def run_again():
+        events = json.loads(shell(world, "curl-session"))
+        return [event["data"]["data"] for event in events]
+    assert run_again() == []
+    world.publish("cheese", "one")
+    world.publish("cheese", "two")
+    assert run_again() == ["one", "two"]
+    last = world.publish("cheese", "three")
+    assert run_again() == ["three"]
+    world.publish("cheese", "four")
+    said = shell(world, "curl-ack", id=str(last))
+    assert json.loads(said)["acked"] == last
+    assert run_again() == ["four"]
+    assert run_again() == []
 
 
 # ---- pages ----------------------------------------------------------------------

@@ -223,14 +223,33 @@ def test_a_page_of_the_proxys_own_origin_publishes(served, proxy, channel):
 
 
 @pytest.mark.parametrize("target", ["/publish/a", "/publish", "/channels",
-                                    "/channels/a", "/metrics", "/readyz",
-                                    "/admin/shutdown"])
+                                    "/channels/a", "/metrics", "/readyz"])
 def test_strangers_reach_no_operators_path(proxy, target):
-    method = "POST" if "publish" in target or "admin" in target else "GET"
+    method = "POST" if "publish" in target else "GET"
     response = proxy.request(method, target, {}, b"x" if method == "POST"
                              else None, source="127.0.0.2")
     assert response.status == 403
     assert "json" not in response.headers.get("Content-Type", ""), "the proxy's"
+
+
+@pytest.mark.parametrize("target", [
+    "/%70ublish/a", "//publish/a", "/./publish/a", "/x/../publish/a",
+    "/publish%2fa", "/publish;x/a", "/PUBLISH/a", "/events/..%2fpublish/a"])
+def test_no_other_spelling_of_a_path_reaches_it(served, proxy, target):
+    before = served.metrics()["http_published"]
+    response = proxy.request("POST", target, {}, b"x", source="127.0.0.2")
+    assert response.status in (400, 403, 404, 405), response
+    assert served.metrics()["http_published"] == before
+
+
+@pytest.mark.parametrize("target", ["/admin", "/admin/shutdown",
+                                    "/%61dmin/shutdown", "//admin/shutdown",
+                                    "/events/../admin/shutdown"])
+def test_nobody_reaches_admin_through_a_proxy(proxy, target):
+    """For Tidings such a request would come from its own machine."""
+    response = proxy.request("GET", target)
+    assert response.status in (400, 403, 404), response
+    assert b"active" not in response.body
 
 
 def test_strangers_subscribe(served, proxy, channel):
