@@ -4,9 +4,13 @@ Each page runs in a browser behind nginx with the book's paths. What a page has
 seen is compared with what was published: no row missing, none twice.
 """
 
+import json
+import time
+
 import pytest
 from book_page import BookPage
 from old_server import SYMBOLS, continue_process, stop_process
+from patience import eventually
 
 RESUMING = ["id", "die_slowly", "longpoll", "xhr", "iframe", "cors", "cors_xhr"]
 STRUCTURED = ["structured", "keepalive", "retry", "shutdown", "jitter",
@@ -119,4 +123,63 @@ def test_pages_of_the_other_scheme_get_their_preflight(old, browser):
     ids += old.publish_prices(1)
     page.wait_for(ids[-1])
     assert old.requests('"OPTIONS /fx_server.cors.php') != []
+    assert page.ids() == ids
+
+
+def announce(world, seconds):
+    """The whole second that is so many seconds away, as the server is told."""
+    until = int(time.time()) + seconds
+    answer = world.post(
+        "/admin/shutdown", json.dumps({"until": time.strftime(
+            "%Y-%m-%dT%H:%M:%SZ", time.gmtime(until))}),
+        {"Content-Type": "application/json"})
+    assert answer.status == 200, answer
+    return until
+
+
+def wait_until_told(page):
+    page.page.until("document.getElementById('msg').textContent"
+                    ".startsWith('Back at')", "the page to say when it is back")
+    return page.get("shutdowns[0]")
+
+
+@pytest.mark.parametrize("name", ["shutdown", "jitter", "id", "longpoll", "xhr",
+                                  "iframe"])
+def test_a_page_stays_away_during_a_shutdown_and_misses_nothing(
+        old, browser, name):
+    page = BookPage(browser, old, name)
+    page.get("Math.random = () => 0")
+    page.wait_until_served()
+    ids = old.publish_prices(3)
+    page.wait_for(ids[-1])
+    announce(old.world, 4)
+    told = wait_until_told(page)
+    asked = len(page.requests())
+    resumes = name not in ("shutdown", "jitter")
+    if resumes:
+        ids += old.publish_prices(3)
+    page.wait_for_requests(asked + 1)
+    back_at = page.get(f"requestedAt[{asked}]")
+    assert back_at >= told["at"] + 1000 * told["untilSecs"]
+    page.wait_until_served()
+    ids += old.publish_prices(3)
+    page.wait_for(ids[-1])
+    assert page.ids() == ids
+
+
+def test_who_comes_back_early_is_told_again_until_it_is_cancelled(old, browser):
+    page = BookPage(browser, old, "jitter")
+    page.get("Math.random = () => 0.97")
+    page.wait_until_served()
+    announce(old.world, 62)
+    told = wait_until_told(page)
+    assert 55 <= told["untilSecs"] <= 62 and told["until"].endswith(" UTC")
+    # It is too early, ignores what it is told, and asks again by itself.
+    eventually(lambda: len(old.requests("fx_server.shutdown.php")) >= 3,
+               "three early returns")
+    assert old.world.metrics()["subscribers"] == 0
+    assert old.world.http("DELETE", "/admin/shutdown").status == 200
+    page.wait_until_served()
+    ids = old.publish_prices(3)
+    page.wait_for(ids[-1])
     assert page.ids() == ids

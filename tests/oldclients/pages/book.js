@@ -2,7 +2,8 @@
  *
  * Written to the contract of its clients, not from their source. The behaviour
  * of each of them is a row of `pages`; book.html?page=NAME chooses it. Times are
- * the book's divided by `faster`, so that a test need not wait for minutes.
+ * the book's divided by `faster`, so that a test need not wait for minutes; the
+ * seconds of a shutdown are the server's.
  *
  * seen: every row's id in the order in which it came. log: every request.
  */
@@ -31,7 +32,6 @@ var pages = {
 
 var faster = Number(query.faster || 1);
 var KEEPALIVE_MS = 20000 / faster;
-var SHUTDOWN_SECOND_MS = 1000 / faster;
 var POLL_MS = 50;
 var PAUSE_MS = 30000 / faster;
 var POLL_MAX_MS = 300000 / faster;
@@ -39,7 +39,7 @@ var STREAM_MAX = 65536;
 
 var page = pages[query.page];
 var server = 'fx_server.' + page[0] + '.php?';
-var seen = [], log = [], badLines = [], keepalives = 0, shutdowns = [];
+var seen = [], log = [], requestedAt = [], badLines = [], keepalives = 0, shutdowns = [];
 var lastId = null, timer = null, stop = function () {};
 
 if (query.page.indexOf('cors') === 0) {
@@ -80,7 +80,7 @@ function processShutdown(d) {
   document.getElementById('msg').textContent = 'Back at ' + d.until;
   stop();
   clearTimeout(timer);
-  timer = setTimeout(connect, seconds * SHUTDOWN_SECOND_MS);
+  timer = setTimeout(connect, seconds * 1000);
 }
 
 function processOneLine(line) {
@@ -130,11 +130,16 @@ function gotActivity() {
 
 /* ---- the transports ---------------------------------------------------- */
 
+function note() {
+  log.push(query.page + ' ' + (lastId === null ? 'none' : lastId));
+  requestedAt.push(Date.now());
+}
+
 function address(parameters) {
   var resume = page[3] && lastId !== null
     ? 'lastId=' + encodeURIComponent(lastId) + '&' : '';
 
-  log.push(query.page + ' ' + (lastId === null ? 'none' : lastId));
+  note();
   return server + resume + parameters;
 }
 
@@ -149,7 +154,7 @@ function startEventSource() {
 function request(parameters) {
   var xhr = new XMLHttpRequest();
 
-  log.push(query.page + ' ' + (lastId === null ? 'none' : lastId));
+  note();
   xhr.open('GET', server + parameters + '&t=' + Date.now(), true);
   if (lastId !== null) {
     xhr.setRequestHeader('Last-Event-ID', lastId);
