@@ -38,7 +38,7 @@ struct crew;
                   BIT(CONNECTION_GONE), "waits for the rest of a request's body")                        \
     S(COMMITTING, BIT(CONNECTION_ANSWERING) | BIT(CONNECTION_STREAMING) | BIT(CONNECTION_WAITING) |      \
                   BIT(CONNECTION_MOVING), "waits for the journal or main; cannot be given up")           \
-    S(MOVING,     BIT(CONNECTION_MOVING) | BIT(CONNECTION_STREAMING) | BIT(CONNECTION_WAITING) | BIT(CONNECTION_ANSWERING) |      \
+    S(MOVING,     BIT(CONNECTION_COMMITTING) | BIT(CONNECTION_MOVING) | BIT(CONNECTION_STREAMING) | BIT(CONNECTION_WAITING) | BIT(CONNECTION_ANSWERING) |      \
                   BIT(CONNECTION_GONE), "on its way to another crew thread")                             \
     S(STREAMING,  BIT(CONNECTION_CLOSING) | BIT(CONNECTION_GONE), "gets events until one side ends")     \
     S(WAITING,    BIT(CONNECTION_ANSWERING) | BIT(CONNECTION_GONE), "a long-poll without an answer yet") \

@@ -107,5 +107,7 @@ struct buffer *crew_scratch(struct crew *crew);
 /* The crew thread that is the home of a channel; the next one in turn. */
 struct crew *crew_home(const struct crew *crew, struct text channel);
 struct crew *crew_next(struct crew *crew);
+unsigned crew_number(const struct crew *crew);
+struct crew *crew_numbered(const struct crew *crew, unsigned number);
 
 #endif

@@ -1,8 +1,10 @@
 /* sessions.h -- how far clients have read that cannot keep a position.
  *
  * A session has a name that its client chose. `acked` is the newest id that the
- * client is known to have; it only rises. `sent` is the newest id that was put
- * into an answer, which the session's next request acknowledges.
+ * client is known to have; it only rises. `sent` is the newest id of an answer
+ * that has begun; when that is written whole, the session's next request
+ * acknowledges it. An answer in the middle is never acknowledged: its client may
+ * be one that gave it up and asks again.
  *
  * The truth is in memory, loaded when the journal is opened; what changes is
  * written with the journal's next commit, whichever that is. Who must know that
@@ -37,6 +39,9 @@ struct session_view {
     uint64_t acked, sent;
     int64_t touched_ms; /* last used */
     bool is_stored;     /* it is on the disk, perhaps with an older position */
+    bool is_settled;    /* and so is every answer that is written whole */
+    bool is_answered;   /* just now: its newest answer is not written whole */
+    unsigned writer;    /* of that one: the number that its begin gave */
 };
 
 /* 1 to 128 of A-Z a-z 0-9 . _ ~ - */
@@ -57,7 +62,7 @@ enum status sessions_create(struct sessions *sessions, struct text name,
                             uint64_t acked, int64_t wall_ms,
                             struct session_view *view_out) MUST_USE;
 
-/* Its client asks anew: what was sent up to `upto` has arrived. */
+/* Its client asks anew: what was written up to `upto` has arrived. */
 enum status sessions_use(struct sessions *sessions, struct text name,
                          uint64_t upto, int64_t wall_ms,
                          struct session_view *view_out) MUST_USE;
@@ -68,10 +73,12 @@ enum status sessions_ack(struct sessions *sessions, struct text name,
                          uint64_t id, int64_t wall_ms,
                          struct session_view *view_out) MUST_USE;
 
-/* An answer up to `id` is being written; it could not be written after all. A
- * session that is gone is passed over. */
-void sessions_sent(struct sessions *sessions, struct text name, uint64_t id);
-void sessions_unsent(struct sessions *sessions, struct text name, uint64_t id);
+/* The life of an answer up to `id`: `writer` begins it, and it is written whole
+ * or not. A session that is gone is passed over. */
+void sessions_begin(struct sessions *sessions, struct text name, uint64_t id,
+                    unsigned writer);
+void sessions_written(struct sessions *sessions, struct text name, uint64_t id);
+void sessions_cut_off(struct sessions *sessions, struct text name, uint64_t id);
 
 enum status sessions_remove(struct sessions *sessions,
                             struct text name) MUST_USE;

@@ -108,3 +108,13 @@ struct crew *crew_next(struct crew *crew)
     crew->next_peer = (crew->next_peer + 1) % crew->options.count;
     return crew->peers[crew->next_peer];
 }
+
+unsigned crew_number(const struct crew *crew)
+{
+    return crew->options.number;
+}
+
+struct crew *crew_numbered(const struct crew *crew, unsigned number)
+{
+    return crew->peers[number];
+}

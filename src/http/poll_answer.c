@@ -126,7 +126,7 @@ void poll_answer_run(struct stream *stream, struct frames *frames,
     struct frames **shared = &frames->answers[stream->is_gzip];
     struct frames *answer;
 
-    session_note_sent(stream, last_id);
+    session_answers(stream, last_id);
     if (!is_shareable(stream, frames, from, to)) {
         answer = make_answer(stream, events, last_id);
         connection_answer_frames(connection, answer);
@@ -145,7 +145,7 @@ void poll_answer(struct stream *stream)
 
     if (body->length == 0 && !is_list(stream) && stream->has_message_keepalive)
         stream_append_keepalive(stream, body);
-    session_note_sent(stream, stream->subscriber.cursor);
+    session_answers(stream, stream->subscriber.cursor);
     answer = make_answer(stream, buffer_text(body), stream->subscriber.cursor);
     connection_answer_frames(stream->connection, answer);
     frames_unref(&answer);

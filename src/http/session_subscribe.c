@@ -1,14 +1,22 @@
 /* session_subscribe.c -- from a session's name to a position, and back.
  *
- *     known     what was sent with the answer before has arrived: acknowledged;
- *               then as a subscribe with the acknowledged id as its position
+ *     known     what the answer before had, if it was written whole, has
+ *               arrived: acknowledged; then as a subscribe with the
+ *               acknowledged id as its position
  *     unknown   the position is resolved here and stored as the session's;
  *               COMMITTING until it is on the disk; then as above
  *
+ * A client can be quicker than the thread that answers it: it asks again before
+ * that thread comes to note that all was written. So while an answer is being
+ * written the next request first moves to its thread: if the answer is not
+ * whole when it arrives there, it really is not, and is given again.
+ *
  * A new session waits for the disk because its client may be answered nothing
  * at all: if a crash took the session back, the next request would begin at the
- * newest event and what came in between would be lost. All else is lazy: what
- * a crash takes back of `acked` or `sent` is repeated.
+ * newest event and what came in between would be lost. All else is lazy: what a
+ * crash takes back is repeated. So that it is one answer at most, no second one
+ * is begun before the disk knows of the first; without room on the disk reading
+ * goes on all the same.
  *
  * A client that says a position is believed about it: it gets what is after it,
  * and has what was sent up to it.
@@ -60,23 +68,22 @@ static void start_after(struct order *order, uint64_t id)
     buffer_fini(&digits);
 }
 
-/* Known: its position is the order's, unless that has one of its own. */
-static enum status use_known(struct connection *connection, struct order *order,
-                             struct session_view *view)
+/* ST_NOT_FOUND: it is a new one, or HEAD, which makes none. */
+static enum status use(struct connection *connection, const struct order *order,
+                       struct session_view *view)
 {
+    struct sessions *sessions = sessions_of(connection);
     enum status st;
 
     if (connection_is_head(connection)) {
-        st = sessions_find(sessions_of(connection), order->session, view);
-        view->is_stored = true; /* HEAD changes nothing: nothing to wait for */
-    } else {
-        st = sessions_use(sessions_of(connection), order->session,
-                          arrived_upto(order), clock_wall_ms(&system_clock),
-                          view);
-        journal_commit_sessions(crew_journal(connection_crew(connection)));
+        st = sessions_find(sessions, order->session, view);
+        view->is_settled = true; /* nothing changes: nothing to wait for */
+        view->is_answered = false;
+        return st;
     }
-    if (st == ST_OK && !says_position(order))
-        start_after(order, view->acked);
+    st = sessions_use(sessions, order->session, arrived_upto(order),
+                      clock_wall_ms(&system_clock), view);
+    journal_commit_sessions(crew_journal(connection_crew(connection)));
     return st;
 }
 
@@ -87,7 +94,7 @@ static enum status create(struct connection *connection, struct order *order,
     struct resume resume = {0};
     enum status st = resume_find(connection_crew(connection), order, &resume);
 
-    view->is_stored = true;
+    view->is_settled = true;
     if (st != ST_OK || (resume.gap != GAP_NONE && order->rejects_gaps))
         return st; /* it is refused when it begins */
     st = sessions_create(sessions_of(connection), order->session, resume.after,
@@ -121,20 +128,44 @@ void session_refuse(struct connection *connection, enum status st)
                       "the journal could not be read or written", text_of(""));
 }
 
-static void answered(struct connection *connection, struct publish *publish)
+static void begin(struct connection *connection, struct order **order,
+                  const struct session_view *view)
 {
-    enum status st = publish->result;
-    struct order *order;
+    if (!says_position(*order))
+        start_after(*order, view->acked);
+    stream_open(connection, order);
+}
 
-    publish_destroy(&publish);
-    if (st == ST_OK && crew_is_draining(connection_crew(connection)))
-        st = ST_CLOSED;
-    if (st != ST_OK) {
+/* What was waited for is stored, or cannot be: `st`. One that the disk knows,
+ * with whatever position, loses nothing. */
+static void go_on(struct connection *connection, enum status st)
+{
+    struct order *order = connection_role(connection);
+    struct session_view view;
+    bool is_there;
+
+    if (crew_is_draining(connection_crew(connection))) {
+        session_refuse(connection, ST_CLOSED);
+        return;
+    }
+    is_there = use(connection, order, &view) == ST_OK;
+    if (st != ST_OK && !(is_there && view.is_stored)) {
         session_refuse(connection, st);
         return;
     }
     order = connection_take_role(connection);
-    stream_open(connection, &order);
+    if (is_there)
+        begin(connection, &order, &view);
+    else
+        stream_open(connection, &order); /* removed meanwhile */
+}
+
+static void answered(struct connection *connection, struct publish *publish)
+{
+    enum status st = publish->result;
+
+    publish_destroy(&publish);
+    go_on(connection, st);
 }
 
 static void destroy(struct connection *connection)
@@ -144,47 +175,80 @@ static void destroy(struct connection *connection)
     order_destroy(&order);
 }
 
-static const struct role_calls waiting_calls = {
-    .name = "session",
-    .answered = answered,
-    .destroy = destroy,
-};
-
-static void open_when_stored(struct connection *connection,
-                             struct order **order)
+/* Its role is the order. */
+static void wait_for_commit(struct connection *connection)
 {
     struct publish *publish = publish_create(0);
     enum status why = ST_OK;
 
-    connection_set_role(connection, &waiting_calls, *order);
-    *order = NULL;
     if (connection_commit(connection, &publish, &why))
         return;
     publish_destroy(&publish);
-    session_refuse(connection, why);
+    go_on(connection, why);
 }
 
-void session_open(struct connection *connection, struct order **order)
+static void arrived(struct connection *connection)
 {
-    struct session_view view = {.is_stored = true};
-    enum status st = use_known(connection, *order, &view);
+    struct order *order = connection_role(connection);
+    struct session_view view;
 
-    if (st == ST_NOT_FOUND && !connection_is_head(connection))
-        st = create(connection, *order, &view);
-    if (st == ST_OK || st == ST_NOT_FOUND) {
-        if (view.is_stored || seeded_bug("session-unstored"))
-            stream_open(connection, order);
-        else
-            open_when_stored(connection, order);
+    if (use(connection, order, &view) == ST_OK && !view.is_settled)
+        wait_for_commit(connection);
+    else
+        go_on(connection, ST_OK);
+}
+
+static const struct role_calls waiting_calls = {
+    .name = "session",
+    .arrived = arrived,
+    .answered = answered,
+    .destroy = destroy,
+};
+
+/* Begins, perhaps on another thread, perhaps when the disk knows. */
+static void settle(struct connection *connection, struct order **order,
+                   const struct session_view *view)
+{
+    struct crew *crew = connection_crew(connection);
+
+    if (!view->is_answered &&
+        (view->is_settled || seeded_bug("session-unstored"))) {
+        begin(connection, order, view);
         return;
     }
-    order_destroy(order);
+    connection_set_role(connection, &waiting_calls, *order);
+    *order = NULL;
+    if (view->is_answered)
+        connection_move(connection, crew_numbered(crew, view->writer));
+    else
+        wait_for_commit(connection);
+}
+
+static void refuse_new(struct connection *connection, enum status st)
+{
     if (st == ST_FULL)
         connection_refuse(connection, 503, "sessions_full",
                           "there are as many sessions as there may be",
                           text_of("Retry-After: 60\r\n"));
     else
         session_refuse(connection, st);
+}
+
+void session_open(struct connection *connection, struct order **order)
+{
+    struct session_view view = {.is_settled = true};
+    enum status st = use(connection, *order, &view);
+
+    if (st == ST_NOT_FOUND && !connection_is_head(connection))
+        st = create(connection, *order, &view);
+    if (st == ST_NOT_FOUND) {
+        stream_open(connection, order);
+    } else if (st == ST_OK) {
+        settle(connection, order, &view);
+    } else {
+        order_destroy(order);
+        refuse_new(connection, st);
+    }
 }
 
 /* ---- of a stream ----------------------------------------------------------- */
@@ -207,29 +271,37 @@ static struct text name_of(const struct stream_session *session)
     return (struct text){session->name, session->name_bytes};
 }
 
-void session_note_sent(struct stream *stream, uint64_t id)
+void session_answers(struct stream *stream, uint64_t id)
 {
     if (stream->session == NULL)
         return;
     stream->session->sent = id;
-    sessions_sent(sessions_of(stream->connection), name_of(stream->session),
-                  id);
+    sessions_begin(sessions_of(stream->connection), name_of(stream->session),
+                   id, crew_number(connection_crew(stream->connection)));
+}
+
+/* A role that ends with its connection has not written all. */
+static void end_answer(struct stream *stream)
+{
+    struct sessions *sessions = sessions_of(stream->connection);
+    const struct stream_session *session = stream->session;
+
+    if (connection_state(stream->connection) == CONNECTION_GONE) {
+        sessions_cut_off(sessions, name_of(session), session->sent);
+        return;
+    }
+    sessions_written(sessions, name_of(session), session->sent);
     journal_commit_sessions(crew_journal(connection_crew(stream->connection)));
 }
 
 void session_end(struct stream *stream)
 {
-    struct stream_session *session = stream->session;
-
-    if (session == NULL)
+    if (stream->session == NULL)
         return;
+    if (stream->session->sent > 0)
+        end_answer(stream);
+    free(stream->session);
     stream->session = NULL;
-    /* Else its end came after the last byte was written. */
-    if (session->sent > 0 &&
-        connection_state(stream->connection) == CONNECTION_GONE)
-        sessions_unsent(sessions_of(stream->connection), name_of(session),
-                        session->sent);
-    free(session);
 }
 
 enum status session_ack(struct stream *stream, uint64_t id)

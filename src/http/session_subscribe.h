@@ -39,10 +39,10 @@ void session_refuse(struct connection *connection, enum status st);
 /* NULL for an order without session. */
 struct stream_session *session_of_order(const struct order *order);
 
-/* The one answer, up to `id`, is being written. */
-void session_note_sent(struct stream *stream, uint64_t id);
+/* The one answer, up to `id`, begins. */
+void session_answers(struct stream *stream, uint64_t id);
 
-/* The stream ends. */
+/* The stream ends; with it an answer, written whole or not. */
 void session_end(struct stream *stream);
 
 /* The client of this stream has everything up to `id`; this does not wait for

@@ -1,6 +1,6 @@
 /* sessions.c -- the sessions in memory: a table, and a list of what is behind.
  *
- *     crew threads    find, create, use, ack, sent, remove
+ *     crew threads    find, create, use, ack, begin, written, remove
  *        |            each under the lock, each in a few instructions;
  *        v            a change puts the session in the list `changed`
  *     journal         take: the whole list as rows, copied under the lock
@@ -31,8 +31,12 @@ enum { BUCKETS_LEAST = 64, BUCKETS_PER_SLICE = 1024 };
 struct session {
     struct session *next_in_bucket;
     struct session *next_changed;
-    uint64_t acked, sent;
+    uint64_t acked;
+    uint64_t sent;    /* of answers that have begun; not stored */
+    uint64_t written; /* of those that are written whole: sent, in its row */
+    uint64_t stored;  /* `written` as the newest commit had it */
     int64_t touched_ms;
+    unsigned writer; /* who began the answer up to `sent` */
     bool is_changed; /* in the list */
     bool is_stored;  /* a commit had it */
     bool is_removed; /* a mark: nobody finds it */
@@ -126,14 +130,16 @@ static void note_change_locked(struct sessions *sessions,
 }
 
 static void raise_locked(struct sessions *sessions, struct session *session,
-                         uint64_t acked, uint64_t sent)
+                         uint64_t acked, uint64_t written)
 {
-    if (acked <= session->acked && sent <= session->sent)
+    if (acked <= session->acked && written <= session->written)
         return;
     if (acked > session->acked)
         session->acked = acked;
-    if (sent > session->sent)
-        session->sent = sent;
+    if (written > session->written)
+        session->written = written;
+    if (session->sent < session->written)
+        session->sent = session->written;
     note_change_locked(sessions, session);
 }
 
@@ -151,8 +157,15 @@ static void touch_locked(struct sessions *sessions, struct session *session,
 
 static struct session_view view_locked(const struct session *session)
 {
-    return (struct session_view){session->acked, session->sent,
-                                 session->touched_ms, session->is_stored};
+    return (struct session_view){
+        .acked = session->acked,
+        .sent = session->sent,
+        .touched_ms = session->touched_ms,
+        .is_stored = session->is_stored,
+        .is_settled = session->is_stored && session->stored >= session->written,
+        .is_answered = session->sent > session->written,
+        .writer = session->writer,
+    };
 }
 
 /* ---- for everybody ------------------------------------------------------- */
@@ -192,7 +205,7 @@ static struct session *create_locked(struct sessions *sessions,
         return NULL;
     if (session == NULL)
         session = add_locked(sessions, name);
-    session->acked = session->sent = acked;
+    session->acked = session->sent = session->written = acked;
     session->touched_ms = wall_ms;
     session->is_removed = session->is_stored = false;
     note_change_locked(sessions, session);
@@ -223,7 +236,7 @@ enum status sessions_use(struct sessions *sessions, struct text name,
     session = find_locked(sessions, name);
     if (session != NULL) {
         raise_locked(sessions, session,
-                     session->sent < upto ? session->sent : upto, 0);
+                     session->written < upto ? session->written : upto, 0);
         touch_locked(sessions, session, wall_ms);
         *view_out = view_locked(session);
     }
@@ -248,7 +261,21 @@ enum status sessions_ack(struct sessions *sessions, struct text name,
     return session == NULL ? ST_NOT_FOUND : ST_OK;
 }
 
-void sessions_sent(struct sessions *sessions, struct text name, uint64_t id)
+void sessions_begin(struct sessions *sessions, struct text name, uint64_t id,
+                    unsigned writer)
+{
+    struct session *session;
+
+    uv_mutex_lock(&sessions->mutex);
+    session = find_locked(sessions, name);
+    if (session != NULL && id > session->sent) {
+        session->sent = id;
+        session->writer = writer;
+    }
+    uv_mutex_unlock(&sessions->mutex);
+}
+
+void sessions_written(struct sessions *sessions, struct text name, uint64_t id)
 {
     struct session *session;
 
@@ -259,16 +286,14 @@ void sessions_sent(struct sessions *sessions, struct text name, uint64_t id)
     uv_mutex_unlock(&sessions->mutex);
 }
 
-void sessions_unsent(struct sessions *sessions, struct text name, uint64_t id)
+void sessions_cut_off(struct sessions *sessions, struct text name, uint64_t id)
 {
     struct session *session;
 
     uv_mutex_lock(&sessions->mutex);
     session = find_locked(sessions, name);
-    if (session != NULL && session->sent == id && session->acked < id) {
-        session->sent = session->acked; /* what came before it is not known */
-        note_change_locked(sessions, session);
-    }
+    if (session != NULL && session->sent == id)
+        session->sent = session->written;
     uv_mutex_unlock(&sessions->mutex);
 }
 
@@ -342,7 +367,7 @@ void sessions_load(struct sessions *sessions, const struct session_row *row)
     uv_mutex_lock(&sessions->mutex);
     session = add_locked(sessions, row->name);
     session->acked = row->acked;
-    session->sent = row->sent;
+    session->sent = session->written = session->stored = row->sent;
     session->touched_ms = row->touched_ms;
     session->is_stored = true;
     uv_mutex_unlock(&sessions->mutex);
@@ -364,8 +389,8 @@ static void take_locked(struct sessions *sessions)
 
     for (; session != NULL; session = session->next_changed) {
         sessions->taken[sessions->taken_count++] = (struct session_row){
-            session->acked,   session->sent, session->touched_ms,
-            name_of(session), session,       session->is_removed};
+            session->acked,   session->written, session->touched_ms,
+            name_of(session), session,          session->is_removed};
         session->is_changed = false;
     }
     sessions->changed = NULL;
@@ -414,10 +439,12 @@ void sessions_settle(struct sessions *sessions)
         const struct session_row *row = &sessions->taken[i];
         struct session *session = row->session;
 
-        if (!row->is_removed)
+        if (!row->is_removed) {
             session->is_stored = !session->is_removed;
-        else if (session->is_removed && !session->is_changed)
+            session->stored = row->sent;
+        } else if (session->is_removed && !session->is_changed) {
             free_mark_locked(sessions, session);
+        }
     }
     uv_mutex_unlock(&sessions->mutex);
     sessions->taken_count = 0;

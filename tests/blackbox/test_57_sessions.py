@@ -1,12 +1,13 @@
 """Shelf 57: sessions, whose position the server keeps. Protocol.md 2 and 8."""
 
 import json
+import threading
 
 import pytest
 
 from http_raw import format_request
 from marks import serve
-from patience import eventually
+from patience import Deadline, eventually
 from ws_raw import TEXT, WebSocket, frame, upgrade_headers
 
 JSON = {"Content-Type": "application/json"}
@@ -84,6 +85,33 @@ def test_2_more_than_one_answer_comes_in_order(world):
     assert told == list(range(2500))
 
 
+@serve(crew_threads=4)
+def test_2_quick_pollers_get_each_event_once(world):
+    """They ask again before the thread that answered has noted that it did."""
+    got = {f"s{n}": [] for n in range(8)}
+    for name in got:
+        short(world, name)
+
+    deadline = Deadline()
+
+    def follow(name):
+        while not got[name] or got[name][-1] != "last":
+            deadline.left("the last event")
+            got[name] += short(world, name)
+
+    threads = [threading.Thread(target=follow, args=(name,)) for name in got]
+    for thread in threads:
+        thread.start()
+    for n in range(150):
+        world.publish("news", f"text {n}")
+    world.publish("news", "last")
+    for thread in threads:
+        thread.join()
+    expected = [f"text {n}" for n in range(150)] + ["last"]
+    assert {name: texts == expected for name, texts in got.items()} == \
+        {name: True for name in got}
+
+
 def test_2_one_answer_of_lines_is_acknowledged_too(world):
     target = "/events/news?session=s&longpoll=1&timeout=0"
     assert world.get(target).text == ""
@@ -115,20 +143,45 @@ def test_2_an_explicit_position_wins(world):
     assert acked(world, "s") == numbers[2]
 
 
-def test_2_an_answer_that_was_cut_off_is_given_again(world):
-    """The server knows that it could not write all of it."""
-    assert short(world, "s") == []
-    start = acked(world, "s")
+def begin_long_answer(world):
+    """An answer of which the client reads the beginning only."""
     numbers = [world.publish("news", f"{n}" + "x" * 250000) for n in range(3)]
     connection = world.connect(receive_buffer=4096)
     connection.request("GET", "/events/news?session=s&flavor=short-poll")
     assert connection.is_answered()
     eventually(lambda: world.get("/sessions/s").json()["sent"] == numbers[2],
                "the answer on its way")
-    world.hang_up(connection)
+    return connection
+
+
+def test_2_an_answer_that_was_cut_off_is_given_again(world):
+    """The server knows that it could not write all of it."""
+    assert short(world, "s") == []
+    start = acked(world, "s")
+    world.hang_up(begin_long_answer(world))
     eventually(lambda: world.get("/sessions/s").json()["sent"] == start,
                "the answer taken back")
     assert [text[0] for text in short(world, "s")] == ["0", "1", "2"]
+
+
+def test_2_an_answer_on_its_way_is_not_acknowledged(world):
+    """The next request may be of a client that gave the first one up."""
+    assert short(world, "s") == []
+    start = acked(world, "s")
+    begun = begin_long_answer(world)
+    assert [text[0] for text in short(world, "s")] == ["0", "1", "2"]
+    assert acked(world, "s") == start
+    assert len(begun.response().json()) == 3
+    assert short(world, "s") == []
+
+
+def test_2_an_answer_in_whose_middle_the_server_dies_is_given_again(world):
+    assert short(world, "s") == []
+    begin_long_answer(world)
+    world.publish("news", "3")  # a commit that could store what was sent
+    world.kill()
+    world.start()
+    assert [str(text)[0] for text in short(world, "s")] == list("0123")
 
 
 def test_2_parallel_long_polls_of_a_session_both_get_the_event(world):
@@ -438,6 +491,20 @@ def test_8_a_session_that_nobody_uses_goes_with_its_events(world):
     eventually(lambda: acked(world, "s") is None, "the session to go")
     world.restart()
     assert world.get("/sessions/s").status == 404
+
+
+@serve(map_bytes=1048576, keep_bytes=0, keep_age_ms=0)
+def test_8_without_room_known_sessions_are_read_and_new_ones_refused(world):
+    assert short(world, "s") == []
+    numbers = []
+    while world.post("/publish/news", "x" * 9000).status == 201:
+        numbers.append(world.get("/channels/news").json()["last_id"])
+    told = []
+    for _ in range(3):
+        told += world.poll("/events/news?session=s&flavor=short-poll").events
+    assert [event["id"] for event in told] == numbers
+    answer = world.get("/events/news?session=new&flavor=short-poll")
+    assert (answer.status, answer.error) == (507, "no_space")
 
 
 def test_8_many_sessions_at_once(world):

@@ -81,3 +81,9 @@ void reopen(struct bench *bench)
     bench_shut(bench);
     bench_open(bench);
 }
+
+void answer(struct bench *bench, const char *name, uint64_t id)
+{
+    sessions_begin(sessions_of(bench), text_of(name), id, 3);
+    sessions_written(sessions_of(bench), text_of(name), id);
+}

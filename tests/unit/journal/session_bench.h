@@ -25,6 +25,9 @@ bool is_there(struct bench *bench, const char *name);
 uint64_t ack(struct bench *bench, const char *name, uint64_t id);
 uint64_t use(struct bench *bench, const char *name, uint64_t upto);
 
+/* One that is written whole. */
+void answer(struct bench *bench, const char *name, uint64_t id);
+
 void commit(struct bench *bench);
 void reopen(struct bench *bench);
 

@@ -210,7 +210,7 @@ static void use_many(void *arg)
                 ST_OK &&
             sessions_ack(sessions, text_of(name), i, bench->now_ms, &view) ==
                 ST_OK)
-            sessions_sent(sessions, text_of(name), i + 1);
+            sessions_written(sessions, text_of(name), i + 1);
         if (i % 100 == 0) {
             const enum status st = sessions_remove(sessions, text_of("s0"));
 

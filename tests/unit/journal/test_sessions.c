@@ -52,18 +52,19 @@ static void creating_one_that_is_there_finds_it(void **state)
     assert_int_equal(sessions_count(sessions_of(bench)), 1);
 }
 
-static void the_next_request_acknowledges_what_was_sent(void **state)
+static void the_next_request_acknowledges_what_was_written(void **state)
 {
     struct bench *bench = *state;
     const struct text name = text_of("s");
 
     create(bench, "s", 10);
     assert_int_equal(use(bench, "s", UINT64_MAX), 10);
-    sessions_sent(sessions_of(bench), name, 30);
-    sessions_sent(sessions_of(bench), name, 25);
+    answer(bench, "s", 30);
+    answer(bench, "s", 25);
     assert_int_equal(find(bench, "s").sent, 30);
     assert_int_equal(use(bench, "s", 0), 10);
     assert_int_equal(use(bench, "s", 20), 20);
+    sessions_begin(sessions_of(bench), name, 50, 3);
     assert_int_equal(use(bench, "s", 99), 30);
 }
 
@@ -73,14 +74,18 @@ static void an_answer_that_was_not_written_is_not_acknowledged(void **state)
     const struct text name = text_of("s");
 
     create(bench, "s", 10);
-    sessions_sent(sessions_of(bench), name, 30);
-    sessions_unsent(sessions_of(bench), name, 30);
+    sessions_begin(sessions_of(bench), name, 30, 3);
+    assert_int_equal(find(bench, "s").sent, 30);
     assert_int_equal(use(bench, "s", UINT64_MAX), 10);
-    sessions_sent(sessions_of(bench), name, 40);
-    sessions_unsent(sessions_of(bench), name, 30);
+    commit(bench);
+    assert_true(find(bench, "s").is_answered);
+    assert_int_equal(find(bench, "s").writer, 3);
+    sessions_cut_off(sessions_of(bench), name, 30);
+    assert_int_equal(find(bench, "s").sent, 10);
+    assert_false(find(bench, "s").is_answered);
+    answer(bench, "s", 40);
+    sessions_cut_off(sessions_of(bench), name, 40); /* another one's */
     assert_int_equal(use(bench, "s", UINT64_MAX), 40);
-    sessions_unsent(sessions_of(bench), name, 40);
-    assert_int_equal(find(bench, "s").sent, 40);
 }
 
 static void what_is_not_there_is_not_found(void **state)
@@ -94,8 +99,9 @@ static void what_is_not_there_is_not_found(void **state)
     assert_int_equal(sessions_ack(sessions, name, 1, 1, &view), ST_NOT_FOUND);
     assert_int_equal(sessions_use(sessions, name, 1, 1, &view), ST_NOT_FOUND);
     assert_int_equal(sessions_remove(sessions, name), ST_NOT_FOUND);
-    sessions_sent(sessions, name, 1);
-    sessions_unsent(sessions, name, 1);
+    sessions_begin(sessions, name, 1, 3);
+    sessions_written(sessions, name, 1);
+    sessions_cut_off(sessions, name, 1);
     assert_int_equal(sessions_count(sessions), 0);
 }
 
@@ -116,8 +122,8 @@ static void beyond_the_limit_there_is_no_room_until_one_is_removed(void **state)
     assert_false(is_there(bench, "a"));
     commit(bench);
     create(bench, "c", 1);
-    bench->options.sessions_max = 1;
     commit(bench);
+    bench->options.sessions_max = 1;
     reopen(bench);
     assert_true(is_there(bench, "b") && is_there(bench, "c"));
 }
@@ -131,7 +137,7 @@ static void a_commit_without_events_stores_them(void **state)
     assert_false(create(bench, "s", 10).is_stored);
     commit(bench);
     assert_true(find(bench, "s").is_stored);
-    sessions_sent(sessions_of(bench), text_of("s"), 30);
+    answer(bench, "s", 30);
     ack(bench, "s", 20);
     commit(bench);
     reopen(bench);
@@ -139,6 +145,28 @@ static void a_commit_without_events_stores_them(void **state)
     assert_int_equal(find(bench, "s").sent, 30);
     assert_int_equal(find(bench, "s").touched_ms, bench->now_ms);
     assert_true(find(bench, "s").is_stored);
+}
+
+static void a_session_is_settled_when_its_newest_answer_is_stored(void **state)
+{
+    struct bench *bench = *state;
+
+    create(bench, "s", 10);
+    assert_false(find(bench, "s").is_settled);
+    commit(bench);
+    assert_true(find(bench, "s").is_settled);
+    answer(bench, "s", 30);
+    assert_false(find(bench, "s").is_settled);
+    draft_begin(bench->journal);
+    assert_int_equal(draft_chores(bench->journal, CHORES_BESIDE), ST_OK);
+    draft_abort(bench->journal);
+    assert_false(find(bench, "s").is_settled);
+    commit(bench);
+    assert_true(find(bench, "s").is_settled);
+    ack(bench, "s", 20);
+    assert_true(find(bench, "s").is_settled);
+    reopen(bench);
+    assert_true(find(bench, "s").is_settled);
 }
 
 static void any_commit_stores_them(void **state)
@@ -313,11 +341,12 @@ int main(void)
         TEST(names_are_of_unreserved_characters),
         TEST(an_ack_only_rises),
         TEST(creating_one_that_is_there_finds_it),
-        TEST(the_next_request_acknowledges_what_was_sent),
+        TEST(the_next_request_acknowledges_what_was_written),
         TEST(an_answer_that_was_not_written_is_not_acknowledged),
         TEST(what_is_not_there_is_not_found),
         TEST(beyond_the_limit_there_is_no_room_until_one_is_removed),
         TEST(a_commit_without_events_stores_them),
+        TEST(a_session_is_settled_when_its_newest_answer_is_stored),
         TEST(any_commit_stores_them),
         TEST(the_journal_stores_them_without_being_told),
         TEST(listeners_hear_of_events_only),
