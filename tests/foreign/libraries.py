@@ -106,6 +106,7 @@ LIBRARIES = {
                          changes=parsed_by_splitlines, tells_retry=True,
                          keeps_fragments=True),
     "httpx-sse": Library("httpx_sse_loop.py", tells_retry=True),
+    "ws": Library("ws.mjs", carries=json_values),
 }
 
 
