@@ -1,6 +1,8 @@
 """conftest.py -- the browser tests' fixtures: those of the black box, and more.
 
-browser        a headless Chromium of its own for each test.
+browser        a headless Chromium of its own for each test; in modules and tests
+               marked with @both_browsers (both.py) also a Firefox, which serves
+               all tests but is to each as if it were new.
 
 The server is the one that the black-box tests start (world, nats_server).
 """
@@ -28,10 +30,23 @@ idle_world = _blackbox.idle_world
 world = _blackbox.world
 
 from chromium import Chromium  # noqa: E402
+from firefox import Firefox, Guest  # noqa: E402
+
+
+@pytest.fixture(scope="session")
+def firefox(tmp_path_factory):
+    assert shutil.which("firefox-esr"), "scripts/setup browser installs Firefox"
+    firefox = Firefox(tmp_path_factory.mktemp("firefox"))
+    yield firefox
+    firefox.close()
 
 
 @pytest.fixture
-def browser(tmp_path):
+def browser(request, tmp_path):
+    if getattr(request, "param", "chromium") == "firefox":
+        with Guest(request.getfixturevalue("firefox")) as guest:
+            yield guest
+        return
     assert shutil.which("chromium"), "scripts/setup browser installs Chromium"
     directory = tmp_path / "browser"
     directory.mkdir()

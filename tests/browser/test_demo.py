@@ -4,9 +4,11 @@ publisher, and the page's own comparison with its journal must agree. Last, what
 browsers do by themselves that every page relies on."""
 
 import pytest
-
+from both import both_browsers
 from demo_page import TRANSPORTS, Demo
 from marks import serve
+
+pytestmark = both_browsers
 
 CREATED = {"event_type": "cheese_created"}
 
