@@ -15,7 +15,8 @@ CHEESE = {"pieces": 92, "cheese_type": "Gruyère"}
 # Which test runs which example.
 TESTED = {
     "curl-follow", "curl-publish", "curl-poll", "curl-key", "curl-batch",
-    "curl-correct", "curl-session", "curl-ack", "page", "page-time", "eventsource", "long-poll",
+    "curl-correct", "curl-session", "curl-ack", "shutdown",
+    "shutdown-page", "page", "page-time", "eventsource", "long-poll",
     "tidings-js", "websocket", "websocket-subscribe", "node", "python", "go", "symfony", "php-nats",
 }
 
@@ -164,6 +165,26 @@ def test_an_eventsource_with_a_watchdog(idle_world, browser, elsewhere):
     page.until("heard.innerText.includes('gap: ')", "the gap")
     assert page.run("heard.innerText").split(" ")[:2] == \
         ['[{"rate":1}]', '[{"rate":2}]']
+    assert page.complaints() == []
+
+
+def test_a_page_stays_away_during_a_shutdown(idle_world, browser, elsewhere):
+    """Told by the guide's command; two seconds instead of two hours, and the
+    page's dice fall on 0."""
+    world = begin(idle_world, elsewhere)
+    page = open_page(world, browser, elsewhere, SHOW % (
+        "Math.random = () => 0; const say = (text) => heard.append(text);"
+        + snippet("eventsource", world) + snippet("shutdown-page", world)))
+    world.wait_for_subscribers(1)
+
+    tell = snippet("shutdown", world).replace("2 hours", "2 seconds")
+    subprocess.run(["bash", "-e", "-c", tell], check=True, timeout=DEADLINE_S,
+                   env={**os.environ, "PATH": os.pathsep.join(
+                       (os.path.dirname(world.binary), os.environ["PATH"]))})
+
+    page.until("heard.innerText.includes('Prices are back at 20')", "the news")
+    world.publish("fx.chf", '{"rate":1}')
+    page.until("heard.innerText.includes('[{\"rate\":1}]')", "what it missed")
     assert page.complaints() == []
 
 
