@@ -186,19 +186,23 @@ static enum status resolve(struct stream *stream, const struct change *change,
     return st;
 }
 
-static void tell_gap(struct stream *stream,
+static bool tell_gap(struct stream *stream,
                      const struct client_message *message,
                      const struct resume *resume)
 {
     struct buffer out;
+    bool is_there;
 
     if (resume->gap == GAP_NONE)
-        return;
+        return true;
+    stream_count(stream, METRIC_gaps, 1);
     buffer_init(&out);
     stream_append_gap(stream, message->position_text, resume, &out);
-    stream_say(stream, buffer_text(&out));
+    is_there = websocket_may_answer(stream, out.length);
+    if (is_there)
+        stream_say(stream, buffer_text(&out));
     buffer_fini(&out);
-    stream_count(stream, METRIC_gaps, 1);
+    return is_there;
 }
 
 static bool subscribe(struct stream *stream, const struct change *change,
@@ -215,7 +219,8 @@ static bool subscribe(struct stream *stream, const struct change *change,
                         "the journal could not be read");
         return false;
     }
-    tell_gap(stream, message, &resume);
+    if (!tell_gap(stream, message, &resume))
+        return false;
     go_on(stream);
     return true;
 }

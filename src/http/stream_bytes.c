@@ -152,15 +152,22 @@ void stream_append_opening(struct stream *stream, const struct order *order,
         append_hello(stream, out);
 }
 
+/* Empty: a WebSocket that subscribes later. */
+static struct text first_selector(const struct subscriber *subscriber)
+{
+    return subscriber->membership_count > 0
+               ? directory_selector(&subscriber->memberships[0])
+               : text_of("");
+}
+
 void stream_append_gap(const struct stream *stream, struct text requested,
                        const struct resume *resume, struct buffer *out)
 {
     struct buffer data;
-    struct event_view gap = {
-        .id = resume->after,
-        .time_ms = clock_wall_ms(&system_clock),
-        .channel = directory_selector(&stream->subscriber.memberships[0]),
-        .type = text_of("tidings.gap")};
+    struct event_view gap = {.id = resume->after,
+                             .time_ms = clock_wall_ms(&system_clock),
+                             .channel = first_selector(&stream->subscriber),
+                             .type = text_of("tidings.gap")};
 
     buffer_init(&data);
     buffer_append_string(&data, "{\"requested\":");

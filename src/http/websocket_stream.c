@@ -6,8 +6,8 @@
  *     expired                silence: a ping; silence after a ping: the end
  *     websocket_close        our last frame, whoever wanted it
  *
- * What a client can make us do is limited. Answers (pongs, complaints) that it
- * does not take are owed to it, up to a limit; events are not among them, for
+ * What a client can make us do is limited. Answers (pongs, complaints, gaps of
+ * what it asked for) that it does not take are owed to it, up to a limit; events are not among them, for
  * they have the outbox's own limit and the journal behind it. Changes of the
  * subscription cost more than bytes, so there may be only so many in a second.
  * Who goes beyond either is closed with 1008.
@@ -28,9 +28,10 @@
 #include <string.h>
 
 enum {
-    OWED_MAX = 65536,  /* of answers not taken */
-    ANSWER_COST = 128, /* what an answer costs besides its bytes */
-    CHANGES_MAX = 64,  /* of the subscription, in a window */
+    OWED_MAX = 65536,   /* of answers not taken */
+    ANSWER_COST = 128,  /* what an answer costs besides its bytes */
+    CHANGES_MAX = 1024, /* what changes may cost in a window */
+    WALK_COST = 32,     /* of one that looks at much to find its position */
     CHANGES_WINDOW_MS = 1000,
     UNANSWERED_INTERVALS = 2 /* of keepalive_ms */
 };
@@ -147,22 +148,29 @@ void websocket_close(struct stream *stream, enum websocket_close_code code,
     connection_finish(stream->connection);
 }
 
-/* An answer, if the client takes what it asked for. False: it is gone. */
-static bool answer(struct stream *stream, enum websocket_opcode opcode,
-                   struct text payload)
+bool websocket_may_answer(struct stream *stream, size_t bytes)
 {
     struct websocket *websocket = websocket_of(stream);
     size_t waiting = connection_waiting_bytes(stream->connection);
-    struct buffer out;
 
     if (websocket->owed > waiting)
         websocket->owed = (uint32_t)waiting;
-    if (websocket->owed + payload.length + ANSWER_COST > OWED_MAX) {
+    if (websocket->owed + bytes + ANSWER_COST > OWED_MAX) {
         websocket_close(stream, WEBSOCKET_CLOSE_POLICY,
                         "too many answers wait to be read");
         return false;
     }
-    websocket->owed += (uint32_t)(payload.length + ANSWER_COST);
+    websocket->owed += (uint32_t)(bytes + ANSWER_COST);
+    return true;
+}
+
+static bool answer(struct stream *stream, enum websocket_opcode opcode,
+                   struct text payload)
+{
+    struct buffer out;
+
+    if (!websocket_may_answer(stream, payload.length))
+        return false;
     buffer_init(&out);
     websocket_append_frame(&out, opcode, payload);
     stream_push_raw(stream, buffer_text(&out));
@@ -190,8 +198,21 @@ bool websocket_complain(struct stream *stream, const char *code,
 /* ---- what the client says --------------------------------------------------
  */
 
-/* Counts a change of the subscription; false if there were too many. */
-static bool may_change(struct stream *stream)
+/* A pattern from a position looks at every channel that there is; the newest so
+ * many are counted back, one by one. */
+static uint32_t cost_of(const struct client_message *message)
+{
+    if (message->position.kind == POSITION_LAST)
+        return WALK_COST;
+    if (message->position.kind != POSITION_LATEST)
+        for (unsigned i = 0; i < message->selector_count; i++)
+            if (selector_is_pattern(message->selectors[i]))
+                return WALK_COST;
+    return 1;
+}
+
+static bool may_change(struct stream *stream,
+                       const struct client_message *message)
 {
     struct websocket *websocket = websocket_of(stream);
     int64_t now_ms = crew_now_ms(connection_crew(stream->connection));
@@ -200,7 +221,8 @@ static bool may_change(struct stream *stream)
         websocket->window_ms = now_ms;
         websocket->changes = 0;
     }
-    return websocket->changes++ < CHANGES_MAX;
+    websocket->changes += cost_of(message);
+    return websocket->changes <= CHANGES_MAX;
 }
 
 static bool acknowledge(struct stream *stream, uint64_t id)
@@ -219,7 +241,7 @@ static bool obey(struct stream *stream, const struct client_message *message)
 {
     if (message->action == CLIENT_ACKS)
         return acknowledge(stream, message->id);
-    if (!may_change(stream)) {
+    if (!may_change(stream, message)) {
         websocket_close(stream, WEBSOCKET_CLOSE_POLICY,
                         "too many changes of the subscription in a second");
         return false;

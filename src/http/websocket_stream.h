@@ -26,7 +26,7 @@ struct websocket {
     int64_t asked_ms;  /* when the ping was sent that is not answered */
     int64_t window_ms; /* when the present window of changes began */
     uint32_t owed;     /* bytes of answers that may wait in the outbox */
-    uint16_t changes;  /* of subscriptions in the window */
+    uint32_t changes;  /* of subscriptions: what they cost in the window */
     bool is_asked;
 };
 
@@ -48,6 +48,10 @@ void websocket_append_head(struct stream *stream, const struct resume *resume,
 /* The last frame, then the end of the connection; the stream is gone. */
 void websocket_close(struct stream *stream, enum websocket_close_code code,
                      const char *reason);
+
+/* Counts an answer of that size. False: the stream is gone, since the client
+ * does not take those that wait. */
+bool websocket_may_answer(struct stream *stream, size_t bytes);
 
 /* A text frame {"error":..,"message":..}. False: the stream is gone, since the
  * client takes no answers. */

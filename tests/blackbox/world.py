@@ -203,6 +203,10 @@ class World:
         assert response.status == 201, response
         return response.json()["id"]
 
+    def publish_some(self, channel, count):
+        """Publishes 0, 1, 2 ... one by one and gives the ids."""
+        return [self.publish(channel, f"{number}") for number in range(count)]
+
     def publish_batch(self, channel, lines):
         """Publishes NDJSON lines (given as objects) and gives the ids."""
         response = self.post_batch(channel, lines)

@@ -53,6 +53,10 @@ def close_payload(code, reason=b""):
     return (b"" if code is None else code.to_bytes(2, "big")) + reason
 
 
+def ids_of(events):
+    return [event["id"] for event in events]
+
+
 def upgrade_headers(**changes):
     """The headers of a right handshake; a change to None leaves one out."""
     headers = {"Upgrade": "websocket", "Connection": "Upgrade",
