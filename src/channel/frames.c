@@ -123,7 +123,10 @@ void frame_append_notice(struct buffer *out, enum frame_format format,
     if (!is_object(format)) {
         shown.id = 0;
         shown.type = text_of("");
-        frame_append_shape(out, format, &shown);
+        if (formats[format].shape == SHAPE_OBJECT_BLOCK)
+            sse_append_event(out, &shown); /* bare, as all notices in a block */
+        else
+            frame_append_shape(out, format, &shown);
         return;
     }
     frame_append_shape(out, format, event);

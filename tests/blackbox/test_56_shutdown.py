@@ -75,9 +75,11 @@ def check_object(element, until, position):
 
 # ---- every flavor is told --------------------------------------------------
 
+@pytest.mark.parametrize("query", ["", "?envelope=1"])
 @pytest.mark.parametrize("coding", [None, "gzip"])
-def test_an_event_stream_is_told_and_ends(world, coding):
-    news = world.sse("/events/news", headers={"Accept-Encoding": coding})
+def test_an_event_stream_is_told_and_ends(world, coding, query):
+    news = world.sse("/events/news" + query,
+                     headers={"Accept-Encoding": coding})
     until = shut(world)
     event = news.next()
     check_message(json.loads(event.data), until)
