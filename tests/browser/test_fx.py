@@ -5,7 +5,9 @@ own comparison with the journal must agree."""
 import json
 import os
 import pathlib
+import re
 import subprocess
+import time
 
 from fx_page import SYMBOLS, Prices, quote
 from marks import serve
@@ -162,6 +164,47 @@ def test_a_wrong_price_is_withdrawn_by_button(world, browser):
     assert prices.points("USD/JPY") == 1
     prices.wait_until_compared(1)
     assert prices.figures()[1:] == (0, 0)
+
+
+def test_a_planned_pause_is_counted_down_and_loses_nothing(world, browser):
+    prices = Prices(browser, world)
+    prices.wait_for(prices.publish(0))
+
+    prices.page.run("""
+        window.seen = [];
+        new MutationObserver(() => seen.push(
+          document.getElementById('link').dataset.state + ': ' +
+          document.getElementById('pause').textContent,
+        )).observe(document.getElementById('link'),
+                   {attributes: true, subtree: true, childList: true})""")
+    until = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() + 4))
+    response = world.post("/admin/shutdown", json.dumps({"until": until}),
+                          {"Content-Type": "application/json"})
+    assert response.status < 300, response
+    prices.page.until("seen.some((each) => /^shutdown: .* 0:0[1-4] left/"
+                      ".test(each))", "the countdown")
+    number = prices.publish(1)
+
+    prices.wait_for(number)
+    prices.page.until("document.getElementById('pause').hidden",
+                      "the countdown to go")
+    prices.wait_until_compared(2)
+    assert prices.figures() == (2, 0, 0)
+
+
+def test_the_button_asks_for_a_pause_and_another_cancels_it(world, browser):
+    prices = Prices(browser, world)
+    prices.wait_for_state("open")
+
+    prices.press("shut-down")
+    prices.wait_for_text("shut", "Announced")
+    prices.wait_for_state("shutdown")
+    left = re.search(r"UTC: 0:(\d\d) left", prices.text_of("pause"))
+    assert 0 < int(left[1]) <= 31
+    prices.press("cancel")
+
+    prices.wait_for_text("shut", "No pause")
+    assert world.sse("/events/fx").status == 200
 
 
 def test_what_is_no_quote_is_counted_and_not_shown(world, browser):

@@ -192,8 +192,8 @@ function sayCompared(panels) {
     ? `Compared with the journal: ${missing} missing, ${repeats} twice.`
     : Math.min(...counts) === most
       ? `Compared with the journal: all ${most} deliveries in each panel, once.`
-      : `Compared with the journal: ${counts.join(', ')} deliveries so far, ` +
-        'none missing, none twice.';
+      : `Compared with the journal: ${counts.join(', ')} so far; none ` +
+        'missing, none twice.';
 }
 
 async function compare(panels) {

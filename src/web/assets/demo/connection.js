@@ -4,15 +4,17 @@
 const TEXTS = {
   connecting: () => 'connecting',
   open: () => 'connected',
-  waiting: (reason, wait) => `waiting ${seconds(wait)}: ${reason}`,
-  shutdown: () => 'planned pause; it comes back by itself',
+  waiting: (reason, wait) => `lost; next try in ${seconds(wait)}`,
+  shutdown: () => 'planned pause',
   closed: (reason) => reason === 'closed' ? 'disconnected' : `ended: ${reason}`,
 };
 
-/* The root element gets data-state for its lamp, .state-text the words. */
+/* The root element gets data-state for its lamp, .state-text the words; what the
+ * browser called the reason, in words of its own, is for who points at them. */
 export function showState(root, { state, reason, wait }) {
   root.dataset.state = state;
   root.querySelector('.state-text').textContent = TEXTS[state](reason, wait);
+  root.querySelector('.state').title = reason;
 }
 
 export const GAP_TEXTS = {

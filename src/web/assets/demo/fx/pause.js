@@ -73,7 +73,7 @@ export class Pause {
 
     byId('pause').textContent =
       `Planned pause until ${until}: ${countdown(endsAt)} left. ` +
-      `This page comes back in ${countdown(returnsAt)}; prices are as of before.`;
+      `This page comes back in ${countdown(returnsAt)}; the prices are from before.`;
     byId('pause').hidden = false;
   }
 }
