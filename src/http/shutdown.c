@@ -16,6 +16,8 @@
 
 #include "shutdown_file.h"
 
+#include "base/seeded_bug.h"
+
 #include <tidings/announcement.h>
 #include <tidings/check.h>
 #include <tidings/clock.h>
@@ -288,7 +290,9 @@ static enum status write_note(struct shutdown *shutdown,
     }
     buffer_init(&text);
     note_append(&text, note);
-    st = small_file_replace(shutdown->path, buffer_text(&text));
+    st = seeded_bug("shutdown-unstored")
+             ? ST_OK
+             : small_file_replace(shutdown->path, buffer_text(&text));
     if (st == ST_OK)
         take_note(shutdown, buffer_text(&text), now_ms);
     buffer_fini(&text);

@@ -7,6 +7,8 @@
  */
 #include "stream.h"
 
+#include "base/seeded_bug.h"
+
 #include <tidings/check.h>
 #include <tidings/replay.h>
 
@@ -126,7 +128,8 @@ void stream_begin(struct stream *stream)
     struct connection *connection = stream->connection;
     struct order *order = stream->order;
     struct crew *crew = connection_crew(connection);
-    bool is_one_answer = order->is_one_answer, is_shut = crew_is_shut(crew);
+    bool is_one_answer = order->is_one_answer,
+         is_shut = crew_is_shut(crew) && !seeded_bug("shutdown-early-let-in");
     struct resume resume = {0};
 
     if (!resolve(stream, &resume))
