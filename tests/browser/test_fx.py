@@ -9,8 +9,11 @@ import re
 import subprocess
 import time
 
+from both import both_browsers
 from fx_page import SYMBOLS, Prices, quote
 from marks import serve
+
+pytestmark = both_browsers
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 

@@ -2,7 +2,10 @@
 a preflight, listed and not. protocol.md 8."""
 
 import pytest
+from both import both_browsers
 from other_origin import OtherOrigin
+
+pytestmark = both_browsers
 
 # Everything that a page can do here; each gives what it saw as text.
 SCRIPT = """
