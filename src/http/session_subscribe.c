@@ -57,10 +57,14 @@ static uint64_t arrived_upto(const struct order *order)
     return order->position.kind == POSITION_ID ? order->position.number : 0;
 }
 
+/* Without channels there is nothing to resume: a WebSocket that subscribes
+ * later begins as it says then. */
 static void start_after(struct order *order, uint64_t id)
 {
     struct buffer digits;
 
+    if (order->selector_count == 0)
+        return;
     buffer_init(&digits);
     buffer_append_u64(&digits, id);
     order->position_text = arena_copy(&order->arena, buffer_text(&digits));

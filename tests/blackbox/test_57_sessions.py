@@ -251,6 +251,18 @@ def test_6_a_websocket_acknowledges_by_a_message(world):
     assert back.next_json()["id"] == numbers[2]
 
 
+def test_6_a_session_s_websocket_may_begin_without_channels(world):
+    """Whatever the session's position is: there is nothing to resume yet."""
+    number = world.publish("news", "x")
+    stream = world.sse("/events/news?session=s&last_event_id=0")
+    assert int(stream.next().id) == number
+    assert world.post("/sessions/s/ack?id=5").status == 200
+    socket = world.websocket("/events?session=s")
+    assert socket.meet() == []
+    socket.say(subscribe=["news"], after=number - 1)
+    assert socket.next_json()["id"] == number
+
+
 def test_6_what_a_websocket_says_while_its_session_is_stored_is_heard(world):
     """It may come before the handshake's answer is there."""
     number = world.publish("news", "one")
