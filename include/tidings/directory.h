@@ -33,6 +33,10 @@ void directory_destroy(struct directory **directory);
 /* The newest id that passed here: who has read the journal up to it is live. */
 uint64_t directory_seen_upto(const struct directory *directory);
 
+/* Who is LIVE has been offered everything up to here: what came later in an
+ * open turn is still to be delivered. */
+uint64_t directory_given_upto(const struct directory *directory);
+
 /* Nobody was here to see what is up to this id. */
 void directory_skip_to(struct directory *directory, uint64_t seen_upto);
 

@@ -48,6 +48,12 @@ uint64_t directory_seen_upto(const struct directory *directory)
     return directory->seen_upto;
 }
 
+uint64_t directory_given_upto(const struct directory *directory)
+{
+    return directory->batch_count > 0 ? directory->turn_after
+                                      : directory->seen_upto;
+}
+
 void directory_skip_to(struct directory *directory, uint64_t seen_upto)
 {
     CHECK(directory_is_empty(directory));

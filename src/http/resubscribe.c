@@ -107,14 +107,27 @@ static bool is_new(const struct change *change, struct text selector)
     return false;
 }
 
-static void keep_row(struct change *change, const struct subscriber *subscriber,
+/* What it has of its channels. A cursor stands at the last event that they had:
+ * LIVE, nothing of theirs lies between that and what passed here. */
+static uint64_t held_upto(struct stream *stream)
+{
+    const struct subscriber *subscriber = &stream->subscriber;
+    struct crew *crew = connection_crew(stream->connection);
+
+    if (subscriber->state != SUBSCRIBER_LIVE)
+        return subscriber->cursor;
+    return greater(subscriber->cursor,
+                   directory_given_upto(crew_directory(crew)));
+}
+
+static void keep_row(struct change *change, uint64_t upto,
                      const struct membership *member)
 {
     struct text selector = directory_selector(member);
 
     add_row(change, (struct wanted){
                         .selector = arena_copy(&change->names, selector),
-                        .after = greater(subscriber->cursor, member->after),
+                        .after = greater(upto, member->after),
                         .told = member->told,
                     });
 }
@@ -233,6 +246,7 @@ bool resubscribe_add(struct stream *stream,
 {
     const struct subscriber *subscriber = &stream->subscriber;
     struct crew *crew = connection_crew(stream->connection);
+    const uint64_t upto = held_upto(stream);
     struct change change;
     bool is_there = true;
 
@@ -240,7 +254,7 @@ bool resubscribe_add(struct stream *stream,
     add_new(&change, subscriber, message);
     for (unsigned i = 0; i < subscriber->membership_count; i++)
         if (!is_new(&change, directory_selector(&subscriber->memberships[i])))
-            keep_row(&change, subscriber, &subscriber->memberships[i]);
+            keep_row(&change, upto, &subscriber->memberships[i]);
     if (change.count > (unsigned)crew_config(crew)->selectors_max)
         is_there = websocket_complain(stream, "bad_request",
                                       "too many channels on one connection");
@@ -254,6 +268,7 @@ bool resubscribe_remove(struct stream *stream,
                         const struct client_message *message)
 {
     const struct subscriber *subscriber = &stream->subscriber;
+    const uint64_t upto = held_upto(stream);
     struct change change;
 
     change_init(&change, subscriber, message);
@@ -261,7 +276,7 @@ bool resubscribe_remove(struct stream *stream,
         const struct membership *member = &subscriber->memberships[i];
 
         if (!is_listed(message, directory_selector(member)))
-            keep_row(&change, subscriber, member);
+            keep_row(&change, upto, member);
     }
     if (change.count == 0) {
         stream_leave(stream);

@@ -21,7 +21,8 @@
 #define HASH_BYTES    20
 #define ACCEPT_SUFFIX "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 
-const char websocket_upgrade_headers[] = "Upgrade: websocket\r\n"
+const char websocket_upgrade_headers[] = "Connection: Upgrade\r\n"
+                                         "Upgrade: websocket\r\n"
                                          "Sec-WebSocket-Version: 13\r\n";
 
 /* clang-format off */
