@@ -40,8 +40,10 @@ static enum status wrong(const char *why, const char **why_out)
 static bool take_dots(struct text *rest)
 {
     civil_skip_blanks(rest);
-    if (!civil_take_char(rest, '.') || !civil_take_char(rest, '.'))
+    if (rest->length < 2 || memcmp(rest->bytes, "..", 2) != 0)
         return false;
+    rest->bytes += 2;
+    rest->length -= 2;
     civil_skip_blanks(rest);
     return true;
 }
