@@ -539,8 +539,13 @@ class Stream {
       this.#storage = storage === true ? localStorage : storage;
       const kept = this.#storage.getItem(this.#key);
       if (/^\d+$/.test(kept)) this.lastId = kept;
-      addEventListener('pagehide', this.#save,
-        {signal: this.#controller.signal});
+      const {signal} = this.#controller;
+      /* What comes to a page that is gone would not come to the next. */
+      addEventListener('pagehide', () => {
+        this.#save();
+        this.#pause();
+      }, {signal});
+      addEventListener('pageshow', () => this.#resume(), {signal});
     } catch { /* no storage, or no page */ }
   }
 

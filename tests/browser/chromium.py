@@ -94,13 +94,7 @@ class Chromium:
 
     def call(self, method, session=None, deadline=None, **parameters):
         """Sends a command and waits for its result."""
-        self.number += 1
-        message = {"id": self.number, "method": method, "params": parameters}
-        if session is not None:
-            message["sessionId"] = session
-        data = json.dumps(message).encode() + b"\0"
-        while data:
-            data = data[os.write(self.writing, data):]
+        self.send(method, session, **parameters)
         deadline = deadline or Deadline(DEADLINE_S * 2)
         while True:
             answer = self.next_message(deadline, method)
@@ -108,6 +102,15 @@ class Chromium:
                 assert "error" not in answer, (method, answer["error"])
                 return answer["result"]
             self.events.append(answer)
+
+    def send(self, method, session=None, **parameters):
+        self.number += 1
+        message = {"id": self.number, "method": method, "params": parameters}
+        if session is not None:
+            message["sessionId"] = session
+        data = json.dumps(message).encode() + b"\0"
+        while data:
+            data = data[os.write(self.writing, data):]
 
     def next_message(self, deadline, what):
         while b"\0" not in self.buffer:
@@ -148,6 +151,10 @@ class Page:
 
     def close(self):
         self.browser.call("Target.closeTarget", targetId=self.target)
+
+    def end_process(self):
+        """The page's process is gone, without a word."""
+        self.browser.send("Page.crash", self.session)
 
     def call(self, method, deadline=None, **parameters):
         return self.browser.call(method, self.session, deadline, **parameters)

@@ -1,0 +1,161 @@
+"""One connection for all tabs: who leads, who takes over, and that no tab loses or
+repeats an event whatever happens to the others. clients/js."""
+
+import pytest
+from client_page import NO_LOCKS, ClientPage
+from marks import serve
+
+PAST_SIX = 7  # what HTTP/1.1 gives a host over all tabs, and one more
+
+
+def open_tabs(world, browser, count, hooks="", **options):
+    tabs = []
+    for _ in range(count):
+        tab = ClientPage(browser, world, hooks=hooks)
+        tab.follow("/events/news", share=True, **options)
+        tab.wait_for_state("open")
+        tab.until("stream.lastId !== null", "a position")
+        tabs.append(tab)
+    return tabs
+
+
+def leader_of(tabs):
+    leaders = [tab for tab in tabs if tab.said("states")[-1]["shared"] is False]
+    assert len(leaders) == 1
+    return leaders[0]
+
+
+def all_have(tabs, ids):
+    for tab in tabs:
+        tab.wait_for(ids[-1])
+    for tab in tabs:
+        tab.has_exactly(ids)
+
+
+def publish(world, count):
+    return [world.publish("news", f"{n}") for n in range(count)]
+
+
+@serve(keepalive_ms=1000)
+def test_seven_tabs_hear_all_over_one_connection(world, browser):
+    tabs = open_tabs(world, browser, PAST_SIX)
+
+    ids = publish(world, 20)
+
+    all_have(tabs, ids)
+    world.wait_for_subscribers(1)
+    leader_of(tabs)
+
+
+def test_a_closed_leader_is_followed_without_loss_or_repeat(world, browser):
+    tabs = open_tabs(world, browser, 4)
+    ids = publish(world, 5)
+    all_have(tabs, ids)
+
+    while len(tabs) > 1:
+        leader = leader_of(tabs)
+        tabs.remove(leader)
+        ids += publish(world, 3)
+        leader.close()
+        ids += publish(world, 3)
+        all_have(tabs, ids)
+    world.wait_for_subscribers(1)
+
+
+def test_a_crashed_leader_is_followed_without_loss_or_repeat(world, browser):
+    tabs = open_tabs(world, browser, 3)
+    ids = publish(world, 5)
+    all_have(tabs, ids)
+
+    tabs[0].page.end_process()
+    ids += publish(world, 5)
+
+    all_have(tabs[1:], ids)
+
+
+def test_a_stream_that_is_closed_leads_no_more(world, browser):
+    tabs = open_tabs(world, browser, 3)
+    ids = publish(world, 2)
+    all_have(tabs, ids)
+
+    leader_of(tabs).stop()
+    later = publish(world, 2)
+
+    all_have(tabs[1:], ids + later)
+
+
+@serve(retry_ms=300)
+def test_a_kill_of_the_server_loses_nothing_in_any_tab(world, browser):
+    tabs = open_tabs(world, browser, 3)
+    world.settings["listen"] = f"127.0.0.1:{world.port}"
+    ids = publish(world, 5)
+
+    world.hang_up_all()
+    world.kill()
+    world.start()
+    ids += publish(world, 5)
+
+    all_have(tabs, ids)
+
+
+def test_a_tab_that_comes_later_begins_where_it_wants(world, browser):
+    tabs = open_tabs(world, browser, 1)
+    ids = publish(world, 5)
+    all_have(tabs, ids)
+
+    late = open_tabs(world, browser, 1)[0]
+    early, = open_tabs(world, browser, 1, after="earliest")
+    more = publish(world, 5)
+
+    all_have([tabs[0], early], ids + more)
+    all_have([late], more)
+    world.wait_for_subscribers(1)
+
+
+def test_what_a_follower_did_not_hear_it_asks_for(world, browser):
+    """As if the leader had died between telling one tab and telling the other."""
+    tabs = open_tabs(world, browser, 2)
+    ids = publish(world, 3)
+    all_have(tabs, ids)
+
+    behind = ClientPage(browser, world, hooks="""
+        const Channel = window.BroadcastChannel;
+        window.BroadcastChannel = class extends Channel {
+          set onmessage(hear) {
+            super.onmessage = (event) => {
+              if (!window.isDeaf) hear(event);
+            };
+          }
+        };""")
+    behind.follow("/events/news", share=True)
+    behind.until("stream.lastId !== null", "a position")
+    behind.page.run("window.isDeaf = true")
+    later = publish(world, 4)
+    all_have(tabs, ids + later)
+    assert behind.ids() == []
+    behind.page.run("window.isDeaf = false")
+    last = publish(world, 1)
+
+    all_have([behind], later + last)
+    all_have(tabs, ids + later + last)
+
+
+@serve(longpoll_busy_s=1)
+def test_without_locks_a_wait_key_is_shared(world, browser):
+    tabs = open_tabs(world, browser, 3, hooks=NO_LOCKS)
+
+    ids = publish(world, 5)
+
+    all_have(tabs, ids)
+    assert {tab.page.run("stream.transport") for tab in tabs} == {"long-poll"}
+    world.wait_for_metric("subscribers", lambda figure: figure <= 1)
+
+
+@pytest.mark.parametrize("transport", ("eventsource", "websocket", "long-poll"))
+def test_any_transport_may_be_shared(world, browser, transport):
+    tabs = open_tabs(world, browser, 3, transports=[transport])
+
+    ids = publish(world, 5)
+
+    all_have(tabs, ids)
+    assert {tab.page.run("stream.transport") for tab in tabs} == {transport}
