@@ -25,9 +25,12 @@ FOLLOW = """(async () => {
                 withdrawals: [], shutdowns: [], errors: []};
   window.said = said;
   window.changes = 0;
+  const changed = () => {
+    document.documentElement.dataset.changes = ++window.changes;
+  };
   const keep = (list) => (what) => {
     list.push(what);
-    document.documentElement.dataset.changes = ++window.changes;
+    changed();
   };
   const {tidings} = await import('/tidings.js');
   window.stream = tidings(%(target)s, {
@@ -41,6 +44,14 @@ FOLLOW = """(async () => {
     onError: ({kind, message, text, status, transport}) =>
       keep(said.errors)({kind, message, text, status, transport}),
     ...%(options)s,
+  });
+  let lastId = stream.lastId; // so that a test can wait for it
+  Object.defineProperty(stream, 'lastId', {
+    get: () => lastId,
+    set: (id) => {
+      lastId = id;
+      changed();
+    },
   });
 })()"""
 
