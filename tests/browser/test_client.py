@@ -320,16 +320,3 @@ def test_typed_events_and_several_streams_on_a_page(world, browser):
 
     assert page.page.run("prices") == [1, 3]
     page.has_exactly([number])
-
-
-@each_transport
-def test_a_refused_channel_ends_the_stream(world, browser, transport):
-    if transport in ("eventsource", "websocket"):
-        transport = "fetch"  # those cannot see why: they are not last in a row
-    page = ClientPage(browser, world)
-    page.follow("/events/bad..name", transports=[transport])
-
-    page.wait_for_state("closed")
-
-    error = page.said("errors")[-1]
-    assert (error["kind"], error["status"]) == ("refused", 400)
