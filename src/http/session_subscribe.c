@@ -95,12 +95,16 @@ static enum status use(struct connection *connection, const struct order *order,
 static enum status create(struct connection *connection, struct order *order,
                           struct session_view *view)
 {
+    struct crew *crew = connection_crew(connection);
+    const uint64_t before_all = journal_first_id(crew_journal(crew)) - 1;
     struct resume resume = {0};
-    enum status st = resume_find(connection_crew(connection), order, &resume);
+    enum status st = resume_find(crew, order, &resume);
 
     view->is_settled = true;
     if (st != ST_OK || (resume.gap != GAP_NONE && order->rejects_gaps))
         return st; /* it is refused when it begins */
+    if (resume.after < before_all)
+        resume.after = before_all; /* else a small id could be acknowledged */
     st = sessions_create(sessions_of(connection), order->session, resume.after,
                          clock_wall_ms(&system_clock), view);
     if (st == ST_OK && order->position.kind == POSITION_LATEST)

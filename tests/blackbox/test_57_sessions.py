@@ -329,6 +329,15 @@ def test_8_acknowledgements_only_rise(world):
     assert acked(world, "s") == second
 
 
+def test_8_an_id_from_before_the_journal_changes_nothing(world):
+    number = world.publish("news", "a")
+    assert short(world, "s", last_event_id=0) == ["a"]
+    start = acked(world, "s")
+    assert ack(world, "s", 5) == start
+    assert short(world, "s") == []
+    assert acked(world, "s") == number
+
+
 def test_8_an_id_can_be_a_string_or_in_the_query(world):
     first, second = (world.publish("news", text) for text in ("a", "b"))
     short(world, "s", last_event_id="earliest")
