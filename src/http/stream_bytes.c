@@ -124,8 +124,12 @@ static void append_padding(const struct stream *stream, struct buffer *out)
     buffer_append(out, padding, sizeof padding);
 }
 
-/* For pages whose EventSource or WebSocket shows them no headers. */
-static void append_hello(const struct stream *stream, struct buffer *out)
+/* For pages whose EventSource or WebSocket shows them no headers. An EventSource
+ * keeps its id: should the stream break before the first event, the browser comes
+ * back to here. (Positions per channel are no single id: there its URL knows
+ * better.) */
+static void append_hello(const struct stream *stream, const struct order *order,
+                         struct buffer *out)
 {
     if (is_sse(stream))
         buffer_append_string(out, "data: ");
@@ -133,7 +137,15 @@ static void append_hello(const struct stream *stream, struct buffer *out)
     buffer_append_u64(out, stream->subscriber.cursor);
     buffer_append_string(out, "\",\"keepalive_secs\":");
     buffer_append_u64(out, keepalive_s(stream));
-    buffer_append_string(out, is_sse(stream) ? "}\n\n" : "}\n");
+    buffer_append_string(out, "}\n");
+    if (!is_sse(stream))
+        return;
+    if (order->position.kind != POSITION_CHANNELS) {
+        buffer_append_string(out, "id: ");
+        buffer_append_u64(out, stream->subscriber.cursor);
+        buffer_append_char(out, '\n');
+    }
+    buffer_append_char(out, '\n');
 }
 
 void stream_append_opening(struct stream *stream, const struct order *order,
@@ -149,7 +161,7 @@ void stream_append_opening(struct stream *stream, const struct order *order,
     else
         stream_append_retry(stream, stream_jittered_retry_ms(crew), out);
     if (order->has_hello)
-        append_hello(stream, out);
+        append_hello(stream, order, out);
 }
 
 /* Empty: a WebSocket that subscribes later. */

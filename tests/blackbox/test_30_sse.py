@@ -342,3 +342,22 @@ def test_a_hot_channel_that_spreads_over_threads_loses_nothing(world):
     for stream in streams:
         assert [event.data for event in stream.take(50)] == \
             [f"{number}" for number in range(50)]
+
+
+def test_2_hello_says_where_the_stream_begins_and_has_that_id(world):
+    last = world.publish("news", "before")
+    stream = world.sse("/events/news?hello=1")
+    hello = stream.next()
+    assert hello.json() == {"action": "hello", "last_event_id": str(last),
+                            "keepalive_secs": 15}
+    assert hello.id == str(last) and hello.type == ""
+    number = world.publish("news", "after")
+    assert stream.next().id == str(number)
+
+
+def test_2_hello_has_no_id_where_positions_are_per_channel(world):
+    first = world.publish("a", "x")
+    world.publish("b", "y")
+    target = world.query(last_event_id='{"a":%d,"b":%d}' % (first, first),
+                         hello=1)
+    assert world.sse("/events/a,b?" + target).next().id is None

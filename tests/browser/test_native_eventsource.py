@@ -158,3 +158,19 @@ def test_a_gap_is_seen(world, browser):
     assert [kind for kind, _ in kinds] == ["message", "tidings.gap", "message"]
     gap = json.loads(kinds[1][1])
     assert (gap["requested"], gap["reason"]) == (str(first), "unknown")
+
+
+def test_with_hello_a_break_before_the_first_event_loses_nothing(world, browser):
+    """Without a position of its own the browser would come back at the newest."""
+    world.settings["listen"] = f"127.0.0.1:{world.port}"
+    listener = Listener(browser, world,
+                        f"http://127.0.0.1:{world.port}/events/news?hello=1")
+    listener.page.until("given.length === 1 && "
+                        "last.textContent.includes('open ')", "the hello")
+    world.kill()
+    world.start()
+    number = world.publish("news", "while it was away")
+    listener.wait_for(number)
+    assert listener.ids()[-1] == number
+    assert [data for _, _, data in listener.given()].count(
+        "while it was away") == 1
