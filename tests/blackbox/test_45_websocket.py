@@ -51,6 +51,7 @@ def test_6_a_wrong_handshake_is_refused_with_a_sentence(world, change, status):
     assert response.status == status and response.error, response
     if status == 426:
         assert response.headers["Upgrade"] == "websocket"
+        assert response.headers["Connection"] == "Upgrade", "RFC 9110 7.8"
         assert response.headers["Sec-WebSocket-Version"] == "13"
 
 
@@ -245,6 +246,22 @@ def test_5_a_subscription_beside_it_tells_no_gap_twice_or_falsely(world):
     socket.say(subscribe=["old"], after=old - 1)
     assert socket.next_json()["id"] == old
     assert socket.meet() == []
+
+
+@serve(keep_count=3)
+def test_5_a_pattern_that_is_up_to_date_is_told_no_gap_by_a_change(world):
+    """Of a pattern it is not known what retention took, only where it was: a
+    client that has all up to now has lost nothing."""
+    world.publish("quiet.one", "0")
+    socket = world.websocket("/events/quiet.*")
+    world.publish_some("news", 10)
+    eventually(lambda: world.get("/channels/news").json()["count"] == 3,
+               "retention")
+    socket.say(subscribe=["other"])
+    socket.say(unsubscribe=["other"])
+    socket.meet()
+    number = world.publish("quiet.two", "x")
+    assert socket.next_json()["id"] == number
 
 
 # ---- silence --------------------------------------------------------------
