@@ -1,19 +1,24 @@
-/* dedup.c -- two tables: by hash to ask, by id to forget.
+/* dedup.c -- a table by hash to ask, two by age to forget.
  *
- *   dedup       hash -> id, time
- *   dedup_age   id   -> time, hash
+ *   dedup       hash       -> id, time
+ *   dedup_age   id         -> time, hash
+ *   dedup_late  time, hash -> time, hash
  *
  * The hash is the first half of SHA-256 over channel, NUL, key, before them for
  * an amendment what it amends: 128 bits, so that nobody can find two keys that
- * silence each other. The key of an event can be used again for its correction. Ids rise with time, so
- * the first rows of dedup_age are the oldest keys; trimming takes them from
- * there, a few in each commit, and looks no further than the first one that may
- * stay.
+ * silence each other. The key of an event can be used again for its correction.
+ * Ids rise with time, so the first rows of dedup_age are the oldest keys;
+ * trimming takes them from there, a few in each commit, and looks no further
+ * than the first one that may stay.
+ *
+ * An amendment that finds nothing to do has no event of its own: its key stands
+ * for an older id, which other keys may stand for too. Such keys are in
+ * dedup_late, by their time (most significant byte first).
  *
  * A key may be published again after its window and before it was trimmed: it
- * counts as new, its row in `dedup` is replaced, and when the old row of
- * dedup_age goes it must not take the new one along; hence the comparison of
- * ids.
+ * counts as new, its row in `dedup` is replaced, and when the old row of its age
+ * goes it must not take the new one along; hence the comparison of times, which
+ * are a window apart.
  *
  * Rows come at random places of `dedup`: each costs a page of the commit. That
  * is the price of the promise, paid only by publishers who give keys.
@@ -26,9 +31,16 @@
 
 #include <openssl/evp.h>
 
-#define ROW_BYTES     16
-#define AGE_ROW_BYTES (8 + DEDUP_HASH_BYTES)
-#define NEVER         INT64_MAX
+#define ROW_BYTES      16
+#define AGE_ROW_BYTES  (8 + DEDUP_HASH_BYTES)
+#define LATE_KEY_BYTES (8 + DEDUP_HASH_BYTES)
+#define NEVER          INT64_MAX
+
+/* Of a row in one of the tables by age. */
+struct age_key {
+    _Alignas(uint64_t) unsigned char bytes[LATE_KEY_BYTES];
+    size_t length;
+};
 
 void dedup_init(struct dedup *dedup, const struct environment *environment,
                 int64_t window_ms)
@@ -123,13 +135,19 @@ enum status dedup_find(struct dedup *dedup, MDB_txn *txn,
     return ST_OK;
 }
 
-enum status dedup_put(struct dedup *dedup, MDB_txn *txn,
-                      const struct dedup_key *key, uint64_t id, int64_t now_ms)
+static MDB_val age_key_value(struct age_key *key)
+{
+    return (MDB_val){key->length, key->bytes};
+}
+
+static enum status put(struct dedup *dedup, MDB_txn *txn, MDB_dbi ages,
+                       struct age_key *age_key, const struct dedup_key *key,
+                       uint64_t id, int64_t now_ms)
 {
     unsigned char row[ROW_BYTES], age_row[AGE_ROW_BYTES];
     MDB_val hash = hash_value(key->hash);
     MDB_val value = {sizeof row, row};
-    MDB_val age_key = {sizeof id, &id};
+    MDB_val age_at = age_key_value(age_key);
     MDB_val age_value = {sizeof age_row, age_row};
     enum status st;
 
@@ -140,81 +158,130 @@ enum status dedup_put(struct dedup *dedup, MDB_txn *txn,
         return st;
     put_u64(age_row, (uint64_t)now_ms);
     memcpy(age_row + 8, key->hash, sizeof key->hash);
-    st = from_lmdb(mdb_put(txn, dedup->environment->dedup_age, &age_key,
-                           &age_value, MDB_APPEND));
+    st = from_lmdb(
+        mdb_put(txn, ages, &age_at, &age_value,
+                ages == dedup->environment->dedup_age ? MDB_APPEND : 0));
     if (st == ST_OK && dedup->due_ms == NEVER)
         dedup->due_ms = now_ms + dedup->window_ms;
     return st;
 }
 
-/* Removes the row of `dedup` unless a newer event took the key over. */
-static enum status forget(struct dedup *dedup, MDB_txn *txn,
-                          const unsigned char *hash, uint64_t id)
+enum status dedup_put(struct dedup *dedup, MDB_txn *txn,
+                      const struct dedup_key *key, uint64_t id, int64_t now_ms)
 {
-    MDB_val key = hash_value(hash);
-    uint64_t owner;
-    int64_t time_ms;
-    const enum status st = get_row(dedup, txn, hash, &owner, &time_ms);
+    struct age_key age_key = {.length = sizeof id};
 
-    if (st == ST_NOT_FOUND || (st == ST_OK && owner != id))
+    memcpy(age_key.bytes, &id, sizeof id);
+    return put(dedup, txn, dedup->environment->dedup_age, &age_key, key, id,
+               now_ms);
+}
+
+enum status dedup_put_late(struct dedup *dedup, MDB_txn *txn,
+                           const struct dedup_key *key, uint64_t id,
+                           int64_t now_ms)
+{
+    struct age_key age_key = {.length = LATE_KEY_BYTES};
+
+    for (unsigned i = 0; i < 8; i++)
+        age_key.bytes[i] = (unsigned char)((uint64_t)now_ms >> (56 - 8 * i));
+    memcpy(age_key.bytes + 8, key->hash, sizeof key->hash);
+    return put(dedup, txn, dedup->environment->dedup_late, &age_key, key, id,
+               now_ms);
+}
+
+/* ---- forgetting ---------------------------------------------------------- */
+
+/* A row of an age table, copied: deleting would pull it away from under us. */
+struct aged {
+    struct age_key key;
+    int64_t time_ms;
+    unsigned char hash[DEDUP_HASH_BYTES];
+};
+
+/* Removes the row of `dedup` unless the key was put again since. */
+static enum status forget(struct dedup *dedup, MDB_txn *txn,
+                          const struct aged *aged)
+{
+    MDB_val key = hash_value(aged->hash);
+    uint64_t id;
+    int64_t time_ms;
+    const enum status st = get_row(dedup, txn, aged->hash, &id, &time_ms);
+
+    if (st == ST_NOT_FOUND || (st == ST_OK && time_ms != aged->time_ms))
         return ST_OK;
     if (st != ST_OK)
         return st;
     return from_lmdb(mdb_del(txn, dedup->environment->dedup, &key, NULL));
 }
 
-/* The oldest key, copied: deleting would pull it away from under us. */
-static enum status oldest(struct dedup *dedup, MDB_txn *txn, uint64_t *id_out,
-                          int64_t *time_ms_out, unsigned char *hash_out)
+static enum status oldest(MDB_txn *txn, MDB_dbi ages, struct aged *aged_out)
 {
     MDB_cursor *cursor;
     MDB_val key, value;
-    enum status st =
-        from_lmdb(mdb_cursor_open(txn, dedup->environment->dedup_age, &cursor));
+    enum status st = from_lmdb(mdb_cursor_open(txn, ages, &cursor));
 
     if (st != ST_OK)
         return st;
     st = from_lmdb(mdb_cursor_get(cursor, &key, &value, MDB_FIRST));
-    if (st == ST_OK &&
-        (key.mv_size != sizeof *id_out || value.mv_size != AGE_ROW_BYTES))
+    if (st == ST_OK && (key.mv_size > sizeof aged_out->key.bytes ||
+                        value.mv_size != AGE_ROW_BYTES))
         st = ST_CORRUPT;
     if (st == ST_OK) {
-        memcpy(id_out, key.mv_data, sizeof *id_out);
-        *time_ms_out = (int64_t)get_u64(value.mv_data);
-        memcpy(hash_out, (const unsigned char *)value.mv_data + 8,
+        aged_out->key.length = key.mv_size;
+        memcpy(aged_out->key.bytes, key.mv_data, key.mv_size);
+        aged_out->time_ms = (int64_t)get_u64(value.mv_data);
+        memcpy(aged_out->hash, (const unsigned char *)value.mv_data + 8,
                DEDUP_HASH_BYTES);
     }
     mdb_cursor_close(cursor);
     return st;
 }
 
-enum status dedup_trim(struct dedup *dedup, MDB_txn *txn, int64_t now_ms,
-                       unsigned keys)
+/* `*due_ms_out`: when the first of what is left leaves. */
+static enum status trim(struct dedup *dedup, MDB_txn *txn, MDB_dbi ages,
+                        int64_t now_ms, unsigned keys, int64_t *due_ms_out)
 {
-    while (now_ms >= dedup->due_ms && keys-- > 0) {
-        unsigned char hash[DEDUP_HASH_BYTES];
-        uint64_t id;
-        int64_t time_ms;
-        MDB_val key = {sizeof id, &id};
-        enum status st = oldest(dedup, txn, &id, &time_ms, hash);
+    enum status st = ST_OK;
+    struct aged aged;
 
+    *due_ms_out = now_ms;
+    while (st == ST_OK && now_ms >= *due_ms_out && keys-- > 0) {
+        MDB_val key;
+
+        st = oldest(txn, ages, &aged);
         if (st == ST_NOT_FOUND) {
-            dedup->due_ms = NEVER;
+            *due_ms_out = NEVER;
             return ST_OK;
         }
         if (st != ST_OK)
             return st;
-        dedup->due_ms = time_ms + dedup->window_ms;
-        if (now_ms < dedup->due_ms)
+        *due_ms_out = aged.time_ms + dedup->window_ms;
+        if (now_ms < *due_ms_out)
             return ST_OK;
-        st = forget(dedup, txn, hash, id);
+        st = forget(dedup, txn, &aged);
+        key = age_key_value(&aged.key);
         if (st == ST_OK)
-            st = from_lmdb(
-                mdb_del(txn, dedup->environment->dedup_age, &key, NULL));
-        if (st != ST_OK)
-            return st;
+            st = from_lmdb(mdb_del(txn, ages, &key, NULL));
     }
-    return ST_OK;
+    return st;
+}
+
+enum status dedup_trim(struct dedup *dedup, MDB_txn *txn, int64_t now_ms,
+                       unsigned keys)
+{
+    const struct environment *environment = dedup->environment;
+    int64_t due_ms, late_due_ms;
+    enum status st;
+
+    if (now_ms < dedup->due_ms)
+        return ST_OK;
+    st = trim(dedup, txn, environment->dedup_age, now_ms, keys, &due_ms);
+    if (st == ST_OK)
+        st = trim(dedup, txn, environment->dedup_late, now_ms, keys,
+                  &late_due_ms);
+    if (st == ST_OK)
+        dedup->due_ms = due_ms < late_due_ms ? due_ms : late_due_ms;
+    return st;
 }
 
 void dedup_settle(struct dedup *dedup)

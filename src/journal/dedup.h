@@ -1,8 +1,8 @@
 /* dedup.h -- remembers publishers' keys, so that a retry is not a second event.
  *
  * A key counts within its channel, an amendment's within what it amends, and for
- * the window of the settings. It is
- * written in the transaction of its event: either both are there or none.
+ * the window of the settings. It is written in the transaction of its event:
+ * either both are there or none.
  *
  * Threads   The journal's.
  * Memory    One digest context.
@@ -49,7 +49,12 @@ enum status dedup_put(struct dedup *dedup, MDB_txn *txn,
                       const struct dedup_key *key, uint64_t id,
                       int64_t now_ms) MUST_USE;
 
-/* Forgets up to `keys` that left the window. */
+/* The same for what has no event of its own: `id` is an older one. */
+enum status dedup_put_late(struct dedup *dedup, MDB_txn *txn,
+                           const struct dedup_key *key, uint64_t id,
+                           int64_t now_ms) MUST_USE;
+
+/* Forgets up to `keys` of each kind that left the window. */
 enum status dedup_trim(struct dedup *dedup, MDB_txn *txn, int64_t now_ms,
                        unsigned keys) MUST_USE;
 

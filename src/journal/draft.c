@@ -69,6 +69,7 @@ void draft_begin(struct journal *journal)
     draft->tail = &draft->oldest;
     draft->count = 0;
     draft->duplicates = 0;
+    draft->late_keys = 0;
     draft->bytes = 0;
     draft->now_ms = clock_wall_ms(journal->options.clock);
     ledger_begin(&journal->ledger);
@@ -186,7 +187,7 @@ static void list_event(struct draft *draft, struct event *event)
 
 /* The key of the event that is being put. */
 struct keyed {
-    bool has_key;
+    bool has_key, is_seen;
     struct dedup_key key;
 };
 
@@ -198,11 +199,13 @@ static enum status find_key(struct journal *journal, struct event *event,
     enum status st = ST_NOT_FOUND;
 
     event->is_duplicate = 0;
+    keyed_out->is_seen = false;
     keyed_out->has_key = dedup_key_of(&journal->dedup, event, &keyed_out->key);
     if (keyed_out->has_key)
         st = dedup_find(&journal->dedup, draft->txn, &keyed_out->key,
                         draft->now_ms, &event->id);
     if (st == ST_OK) {
+        keyed_out->is_seen = true;
         event->is_duplicate = 1;
         draft->duplicates += 1;
     }
@@ -295,6 +298,20 @@ static enum status put_news(struct journal *journal, struct event *event,
     return st;
 }
 
+/* Nothing to do now; nor shall there be at a retry, whatever is said until then. */
+static enum status put_late_key(struct journal *journal,
+                                const struct event *event,
+                                const struct keyed *keyed)
+{
+    struct draft *draft = &journal->draft;
+
+    if (!keyed->has_key || keyed->is_seen)
+        return ST_OK;
+    draft->late_keys += 1;
+    return dedup_put_late(&journal->dedup, draft->txn, &keyed->key, event->id,
+                          draft->now_ms);
+}
+
 static enum status put_amendment(struct journal *journal,
                                  struct publish *publish)
 {
@@ -309,7 +326,9 @@ static enum status put_amendment(struct journal *journal,
     if (st != ST_OK)
         return st;
     link_publish(&journal->draft, publish);
-    if (!event->is_duplicate)
+    if (event->is_duplicate)
+        st = put_late_key(journal, event, &keyed);
+    else
         st = put_news(journal, event, &keyed, &amending);
     return survive("amending an event", st);
 }
@@ -423,13 +442,13 @@ uint64_t draft_pages(const struct journal *journal)
 {
     const struct draft *draft = &journal->draft;
 
-    return draft->bytes / PAGE_BYTES + draft->count / 64 +
+    return draft->bytes / PAGE_BYTES + draft->count / 64 + draft->late_keys +
            session_rows_pages(&journal->sessions) + 4;
 }
 
 bool draft_is_empty(const struct journal *journal)
 {
-    return journal->draft.count == 0 &&
+    return journal->draft.count == 0 && journal->draft.late_keys == 0 &&
            sessions_taken_count(journal->sessions.sessions) == 0;
 }
 

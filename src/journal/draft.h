@@ -41,7 +41,7 @@ enum status draft_chores(struct journal *journal, enum chores chores) MUST_USE;
 /* What it puts in, and what a transaction changes besides; about. */
 uint64_t draft_pages(const struct journal *journal);
 
-/* No event, no session: whether there is room for it says nothing. */
+/* No event, no key, no session: whether there is room for it says nothing. */
 bool draft_is_empty(const struct journal *journal);
 
 enum status draft_commit(struct journal *journal) MUST_USE;

@@ -25,6 +25,7 @@
     TABLE(channels,  MDB_INTEGERKEY, true)  /* number -> row (channel_row.h); at checkpoints */ \
     TABLE(dedup,     0,              true)  /* hash of publisher's key -> id, time (dedup.c) */ \
     TABLE(dedup_age, MDB_INTEGERKEY, true)  /* id -> time, hash (dedup.c)                    */ \
+    TABLE(dedup_late, 0,             false) /* time, hash -> time, hash (dedup.c)            */ \
     TABLE(sessions,  0,              false) /* name -> acked, sent, time (session_rows.c)    */ \
     TABLE(meta,      0,              true)  /* name -> number; see environment_number        */
 /* clang-format on */

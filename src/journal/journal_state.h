@@ -32,6 +32,7 @@ struct draft {
     struct event **events;      /* lent: the publishes hold them */
     unsigned count, room;
     unsigned duplicates;
+    unsigned late_keys; /* of amendments that had nothing to do */
     size_t bytes;
     int64_t now_ms; /* wall */
 };

@@ -167,6 +167,19 @@ def test_7_a_key_makes_a_late_retry_exact(world):
     assert listed(world, "/events/news")[0][2] == "z"
 
 
+def test_7_a_key_of_what_is_in_force_makes_a_late_retry_exact_too(world):
+    number = world.publish("news", "x")
+    key = {"Idempotency-Key": "k"}
+    first = correct(world, "news", number, "x", key)
+    assert first.json()["id"] == number, "the event says so already"
+    correct(world, "news", number, "y")
+    assert correct(world, "news", number, "x", key).json() == first.json()
+    assert listed(world, "/events/news")[0][2] == "y"
+    world.restart()
+    assert correct(world, "news", number, "x", key).json() == first.json()
+    assert listed(world, "/events/news")[0][2] == "y"
+
+
 # ---- refusals -------------------------------------------------------------
 
 def test_7_what_cannot_be_amended(world):

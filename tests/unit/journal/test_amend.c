@@ -180,6 +180,34 @@ static void a_key_makes_a_late_retry_exact(void **state)
     assert_int_equal(sound_events(bench), 3);
 }
 
+/* Nothing is to be done, but a retry must not find something to do later. */
+static void a_key_of_what_was_in_force_is_remembered_too(void **state)
+{
+    struct bench *bench = *state;
+    struct outcome outcome;
+
+    bench_open(bench);
+    publish_now(bench, "a", "x");
+    outcome = run_amendment(
+        bench, make_amendment(AMENDMENT_CORRECTION, "a", 1, NULL, "x", "k"));
+    assert_true(outcome.is_duplicate);
+    assert_int_equal(outcome.id, 1);
+    assert_int_equal(correct(bench, 1, "y").id, 2);
+    bench_shut(bench);
+    bench_open(bench);
+    outcome = run_amendment(
+        bench, make_amendment(AMENDMENT_CORRECTION, "a", 1, NULL, "x", "k"));
+    assert_int_equal(outcome.result, ST_OK);
+    assert_true(outcome.is_duplicate);
+    assert_int_equal(outcome.id, 1);
+    assert_int_equal(sound_events(bench), 2);
+
+    bench->now_ms += bench->options.dedup_window_ms;
+    outcome = run_amendment(
+        bench, make_amendment(AMENDMENT_CORRECTION, "a", 1, NULL, "x", "k"));
+    assert_int_equal(outcome.id, 3); /* forgotten: it applies */
+}
+
 /* ---- withdrawals --------------------------------------------------------- */
 
 static void a_withdrawn_event_is_given_to_nobody(void **state)
@@ -518,6 +546,7 @@ int main(void)
         TEST(data_nested_too_deep_for_an_object_is_a_string_in_it),
         TEST(what_is_in_force_is_not_told_again),
         TEST(a_key_makes_a_late_retry_exact),
+        TEST(a_key_of_what_was_in_force_is_remembered_too),
         TEST(a_withdrawn_event_is_given_to_nobody),
         TEST(the_newest_so_many_are_counted_without_it),
         TEST(a_channel_of_withdrawn_events_is_read_to_its_end),

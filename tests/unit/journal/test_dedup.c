@@ -163,6 +163,38 @@ static void many_keys_are_trimmed_in_slices(void **state)
     assert_int_equal(rows(bench, bench->journal->environment.dedup), 0);
 }
 
+/* Keys of amendments that changed nothing: their ids are old ones, and many may
+ * have the same. */
+static void keys_without_an_event_are_forgotten_too(void **state)
+{
+    struct bench *bench = *state;
+    const struct environment *environment = &bench->journal->environment;
+
+    assert_int_equal(publish(bench, "a", "k"), 1);
+    for (unsigned i = 0; i < 300; i++) {
+        char key[16];
+        struct outcome outcome;
+
+        snprintf(key, sizeof key, "%u", i);
+        bench->now_ms += i % 2;
+        outcome = run_amendment(bench, make_amendment(AMENDMENT_CORRECTION, "a",
+                                                      1, NULL, "x", key));
+        assert_true(outcome.is_duplicate);
+        assert_int_equal(outcome.id, 1);
+    }
+    assert_int_equal(publish(bench, "a", "l"), 2);
+    assert_int_equal(rows(bench, environment->dedup), 302);
+    assert_int_equal(rows(bench, environment->dedup_late), 300);
+    bench->now_ms += 1000 - 10;
+    while (writer_tick(bench->journal))
+        ;
+    assert_int_equal(rows(bench, environment->dedup_late), 19);
+    settle_chores(bench);
+    assert_int_equal(rows(bench, environment->dedup), 0);
+    assert_int_equal(rows(bench, environment->dedup_age), 0);
+    assert_int_equal(rows(bench, environment->dedup_late), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -174,6 +206,7 @@ int main(void)
         T(listeners_do_not_hear_of_duplicates),
         T(a_key_is_forgotten_after_its_window),
         T(many_keys_are_trimmed_in_slices),
+        T(keys_without_an_event_are_forgotten_too),
 #undef T
     };
 
