@@ -105,19 +105,21 @@ void websocket_accept(struct text key, char out[WEBSOCKET_ACCEPT_BYTES + 1]);
 struct websocket_reader {
     struct buffer payload;     /* of the message, then of a control frame */
     uint32_t message_length;   /* how much of it is the message's */
-    uint32_t left;             /* of the payload of the frame being read */
+    uint64_t left;             /* of the payload of the frame being read */
     unsigned char head[14];    /* of that frame: its mask is the end of it */
     uint8_t head_length;       /* how much of it is there */
     uint8_t mask_at;           /* the next byte of the mask */
     struct utf8_progress utf8; /* of the message */
     bool is_in_payload : 1;
     bool is_in_message : 1; /* a fragment without FIN came */
+    bool is_discarding : 1; /* only a close is told any more */
 };
 
 struct websocket_item {
     enum websocket_opcode opcode; /* TEXT, PING, PONG or CLOSE */
     struct text payload;          /* of a CLOSE: the reason */
     unsigned code; /* of a CLOSE: the client's, 0 if none; of bad input: ours */
+    bool goes_on;  /* of bad input: the client's close can still be read */
 };
 
 void websocket_reader_init(struct websocket_reader *reader);
@@ -125,11 +127,16 @@ void websocket_reader_fini(struct websocket_reader *reader);
 
 /* Reads on until an item is whole. `*used_out`: how much of input was consumed.
  * ST_OK: an item. ST_EMPTY: all was consumed and there is none yet.
- * ST_BAD_INPUT: `code` of the item is what to close with, and `*why_out`; the
- * reader takes no more. */
+ * ST_BAD_INPUT: `code` of the item is what to close with, and `*why_out`. If
+ * the item `goes_on`, the reader may be asked on and discards; else it is lost.
+ */
 enum status websocket_read(struct websocket_reader *reader, struct text input,
                            size_t *used_out, struct websocket_item *item_out,
                            const char **why_out) MUST_USE;
+
+/* From now on messages take no memory and are not told: we have closed, and wait
+ * for the client's close. */
+void websocket_discard(struct websocket_reader *reader);
 
 /* ---- frames out -------------------------------------------------------------
  */

@@ -15,8 +15,11 @@
  * A ping is sent when nothing else is. A client from which nothing at all comes
  * for two more intervals is taken for dead.
  *
- * At the end the connection lingers: the client's own close is on its way, and
- * a reset could overtake ours.
+ * After our close the client's is waited for, CLOSING_MS at most, and messages
+ * on their way are stepped over: a browser calls it unclean if the connection
+ * ends before it has answered. Who breaks the framing is not understood any
+ * more, and is not waited for. Then the connection lingers, for a reset could
+ * overtake what we sent.
  */
 #include "stream.h"
 
@@ -33,6 +36,7 @@ enum {
     CHANGES_MAX = 1024, /* what changes may cost in a window */
     WALK_COST = 32,     /* of one that looks at much to find its position */
     CHANGES_WINDOW_MS = 1000,
+    CLOSING_MS = 2000,       /* for the client's own close */
     UNANSWERED_INTERVALS = 2 /* of keepalive_ms */
 };
 
@@ -136,8 +140,7 @@ void websocket_append_head(struct stream *stream, const struct resume *resume,
 /* ---- saying something ------------------------------------------------------
  */
 
-void websocket_close(struct stream *stream, enum websocket_close_code code,
-                     const char *reason)
+static void push_close(struct stream *stream, unsigned code, const char *reason)
 {
     struct buffer out;
 
@@ -145,7 +148,54 @@ void websocket_close(struct stream *stream, enum websocket_close_code code,
     websocket_append_close(&out, code, text_of(reason));
     stream_push_raw(stream, buffer_text(&out));
     buffer_fini(&out);
+}
+
+/* All is said by both, or the client is not to be understood any more. */
+static void end_with(struct stream *stream, unsigned code, const char *reason)
+{
+    push_close(stream, code, reason);
     connection_finish(stream->connection);
+}
+
+static void closing_received(struct connection *connection, struct text bytes)
+{
+    struct websocket *websocket = websocket_of(stream_of(connection));
+    struct websocket_item item;
+    const char *why;
+    size_t used;
+
+    while (bytes.length > 0) {
+        enum status st =
+            websocket_read(&websocket->reader, bytes, &used, &item, &why);
+
+        if (st == ST_BAD_INPUT ||
+            (st == ST_OK && item.opcode == WEBSOCKET_CLOSE)) {
+            connection_finish(connection);
+            return;
+        }
+        bytes.bytes += used;
+        bytes.length -= used;
+    }
+}
+
+static const struct role_calls closing_calls = {
+    .name = "closing websocket",
+    .received = closing_received,
+    .expired = connection_finish,
+    .destroy = stream_destroy,
+};
+
+void websocket_close(struct stream *stream, enum websocket_close_code code,
+                     const char *reason)
+{
+    struct connection *connection = stream->connection;
+
+    push_close(stream, code, reason);
+    stream_leave(stream);
+    websocket_discard(&websocket_of(stream)->reader);
+    (void)connection_take_role(connection);
+    connection_set_role(connection, &closing_calls, stream);
+    connection_set_deadline(connection, CLOSING_MS);
 }
 
 bool websocket_may_answer(struct stream *stream, size_t bytes)
@@ -267,18 +317,6 @@ static bool take_text(struct stream *stream, struct text text)
     return is_there;
 }
 
-/* Their close is answered with its own code; then all is said. */
-static void end_with(struct stream *stream, unsigned code)
-{
-    struct buffer out;
-
-    buffer_init(&out);
-    websocket_append_close(&out, code, text_of(""));
-    stream_push_raw(stream, buffer_text(&out));
-    buffer_fini(&out);
-    connection_finish(stream->connection);
-}
-
 static bool take(struct stream *stream, const struct websocket_item *item)
 {
     switch (item->opcode) {
@@ -287,7 +325,7 @@ static bool take(struct stream *stream, const struct websocket_item *item)
     case WEBSOCKET_PING:
         return answer(stream, WEBSOCKET_PONG, item->payload);
     case WEBSOCKET_CLOSE:
-        end_with(stream, item->code);
+        end_with(stream, item->code, "");
         return false;
     case WEBSOCKET_PONG:
     case WEBSOCKET_CONTINUATION:
@@ -295,6 +333,18 @@ static bool take(struct stream *stream, const struct websocket_item *item)
         break;
     }
     return true;
+}
+
+/* Always false: the stream is gone. */
+static bool refuse(struct stream *stream, const struct websocket_item *item,
+                   const char *why)
+{
+    stream_count(stream, METRIC_websocket_violations, 1);
+    if (item->goes_on)
+        websocket_close(stream, (enum websocket_close_code)item->code, why);
+    else
+        end_with(stream, item->code, why);
+    return false;
 }
 
 static void received(struct connection *connection, struct text bytes)
@@ -313,14 +363,13 @@ static void received(struct connection *connection, struct text bytes)
 
         bytes.bytes += used;
         bytes.length -= used;
-        if (st == ST_OK) {
+        if (st == ST_OK)
             is_there = take(stream, &item);
-        } else if (st == ST_BAD_INPUT) {
-            stream_count(stream, METRIC_websocket_violations, 1);
-            websocket_close(stream, (enum websocket_close_code)item.code, why);
-            is_there = false;
-        }
+        else if (st == ST_BAD_INPUT)
+            is_there = refuse(stream, &item, why);
     }
+    if (!is_there && connection_state(connection) == CONNECTION_STREAMING)
+        closing_received(connection, bytes); /* its close may be there, too */
 }
 
 /* ---- silence ---------------------------------------------------------------

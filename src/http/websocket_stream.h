@@ -45,7 +45,7 @@ bool websocket_is_right(struct connection *connection,
 void websocket_append_head(struct stream *stream, const struct resume *resume,
                            struct buffer *out);
 
-/* The last frame, then the end of the connection; the stream is gone. */
+/* Our last frame; the stream is gone, but for waiting for the client's close. */
 void websocket_close(struct stream *stream, enum websocket_close_code code,
                      const char *reason);
 

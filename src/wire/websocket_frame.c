@@ -11,6 +11,10 @@
  *
  * Text is checked as it comes: a client hears of a byte that is no UTF-8 while
  * the message is still on its way.
+ *
+ * A client that is told to close answers with a close of its own, behind what it
+ * had sent before. So after a refusal that leaves the frames in order, or when
+ * the owner has closed, messages are stepped over and only a close is told.
  */
 #include <tidings/websocket.h>
 
@@ -31,22 +35,23 @@ enum {
 };
 
 /* clang-format off */
-/*    name             code              sentence                             */
+/*    name             code          goes on sentence                         */
 #define FRAME_REFUSALS(R)                                                      \
-    R(RESERVED_BITS,   PROTOCOL,     "a frame has reserved bits set")          \
-    R(RESERVED_OPCODE, PROTOCOL,     "a frame has a reserved opcode")          \
-    R(CONTROL_CUT,     PROTOCOL,     "a control frame is fragmented")          \
-    R(CONTROL_LONG,    PROTOCOL,     "a control frame has over 125 bytes")     \
-    R(NOT_BEGUN,       PROTOCOL,     "a continuation without a message")       \
-    R(NOT_ENDED,       PROTOCOL,     "a message began inside another")         \
-    R(UNMASKED,        PROTOCOL,     "a client's frame is not masked")         \
-    R(LENGTH_PADDED,   PROTOCOL,     "a length takes more bytes than it needs") \
-    R(LENGTH_SIGN,     PROTOCOL,     "a length has its highest bit set")       \
-    R(CLOSE_LENGTH,    PROTOCOL,     "a close has half a code")                \
-    R(CLOSE_CODE,      PROTOCOL,     "a close has a code that may not be sent") \
-    R(BINARY,          UNACCEPTABLE, "messages here are text")                 \
-    R(NOT_UTF8,        NOT_UTF8,     "text is not UTF-8")                      \
-    R(TOO_BIG,         TOO_BIG,      "a message is over 64 KiB")
+    R(RESERVED_BITS,   PROTOCOL,     false, "a frame has reserved bits set")   \
+    R(RESERVED_OPCODE, PROTOCOL,     false, "a frame has a reserved opcode")   \
+    R(CONTROL_CUT,     PROTOCOL,     false, "a control frame is fragmented")   \
+    R(CONTROL_LONG,    PROTOCOL,     false, "a control frame has over 125 bytes") \
+    R(NOT_BEGUN,       PROTOCOL,     false, "a continuation without a message") \
+    R(NOT_ENDED,       PROTOCOL,     false, "a message began inside another")  \
+    R(UNMASKED,        PROTOCOL,     false, "a client's frame is not masked")  \
+    R(LENGTH_PADDED,   PROTOCOL,     false, "a length takes more bytes than it needs") \
+    R(LENGTH_SIGN,     PROTOCOL,     false, "a length has its highest bit set") \
+    R(CLOSE_LENGTH,    PROTOCOL,     false, "a close has half a code")         \
+    R(CLOSE_CODE,      PROTOCOL,     false, "a close has a code that may not be sent") \
+    R(CLOSE_REASON,    NOT_UTF8,     false, "a close's reason is not UTF-8")   \
+    R(BINARY,          UNACCEPTABLE, true,  "messages here are text")          \
+    R(NOT_UTF8,        NOT_UTF8,     true,  "text is not UTF-8")               \
+    R(TOO_BIG,         TOO_BIG,      true,  "a message is over 64 KiB")
 
 /*    first  last   what a client may close with: RFC 6455, 7.4, and IANA's list */
 #define SENDABLE_CODES(C)                                                      \
@@ -58,20 +63,22 @@ enum {
 
 enum frame_refusal {
     REFUSED_NOT,
-#define R(name, close_code, sentence) REFUSED_##name,
+#define R(name, close_code, goes_on, sentence) REFUSED_##name,
     FRAME_REFUSALS(R)
 #undef R
 };
 
 static enum status refuse(enum frame_refusal refusal,
+                          struct websocket_reader *reader,
                           struct websocket_item *item, const char **why_out)
 {
     static const struct {
         unsigned code;
+        bool goes_on;
         const char *sentence;
     } rows[] = {
-#define R(name, close_code, sentence)                                          \
-    [REFUSED_##name] = {WEBSOCKET_CLOSE_##close_code, sentence},
+#define R(name, close_code, goes_on, sentence)                                 \
+    [REFUSED_##name] = {WEBSOCKET_CLOSE_##close_code, goes_on, sentence},
         FRAME_REFUSALS(R)
 #undef R
     };
@@ -79,6 +86,9 @@ static enum status refuse(enum frame_refusal refusal,
     item->opcode = WEBSOCKET_CLOSE;
     item->payload = text_of("");
     item->code = rows[refusal].code;
+    item->goes_on = rows[refusal].goes_on;
+    if (item->goes_on)
+        websocket_discard(reader);
     *why_out = rows[refusal].sentence;
     return ST_BAD_INPUT;
 }
@@ -91,6 +101,13 @@ void websocket_reader_init(struct websocket_reader *reader)
 
 void websocket_reader_fini(struct websocket_reader *reader)
 {
+    buffer_fini(&reader->payload);
+}
+
+void websocket_discard(struct websocket_reader *reader)
+{
+    reader->is_discarding = true;
+    reader->message_length = 0;
     buffer_fini(&reader->payload);
 }
 
@@ -137,7 +154,8 @@ static enum frame_refusal judge_kind(const struct websocket_reader *reader)
         return reader->is_in_message ? REFUSED_NOT : REFUSED_NOT_BEGUN;
     if (reader->is_in_message)
         return REFUSED_NOT_ENDED;
-    return opcode == WEBSOCKET_BINARY ? REFUSED_BINARY : REFUSED_NOT;
+    return opcode == WEBSOCKET_BINARY && !reader->is_discarding ? REFUSED_BINARY
+                                                                : REFUSED_NOT;
 }
 
 /* What the second byte tells. */
@@ -181,7 +199,7 @@ static enum frame_refusal judge_length(const struct websocket_reader *reader)
     if ((bytes == 2 && length < LENGTH_16) ||
         (bytes == 8 && length <= UINT16_MAX))
         return REFUSED_LENGTH_PADDED;
-    if (!is_control(reader) &&
+    if (!is_control(reader) && !reader->is_discarding &&
         length > WEBSOCKET_MESSAGE_MAX - reader->message_length)
         return REFUSED_TOO_BIG;
     return REFUSED_NOT;
@@ -209,7 +227,7 @@ static enum frame_refusal take_head_byte(struct websocket_reader *reader,
     if (refusal != REFUSED_NOT ||
         reader->head_length < 2 + length_bytes(reader) + MASK_BYTES)
         return refusal;
-    reader->left = (uint32_t)payload_length(reader);
+    reader->left = payload_length(reader);
     reader->mask_at = 0;
     reader->is_in_payload = true;
     return REFUSED_NOT;
@@ -228,7 +246,7 @@ static struct text unmask(struct websocket_reader *reader, struct text masked)
                           mask[(reader->mask_at + i) % MASK_BYTES]);
     reader->mask_at = (uint8_t)((reader->mask_at + masked.length) % MASK_BYTES);
     reader->payload.length += masked.length;
-    reader->left -= (uint32_t)masked.length;
+    reader->left -= masked.length;
     return (struct text){place, masked.length};
 }
 
@@ -240,10 +258,14 @@ static enum frame_refusal take_payload(struct websocket_reader *reader,
 
     *taken_out = 0;
     if (piece.length > reader->left)
-        piece.length = reader->left;
+        piece.length = (size_t)reader->left;
     if (piece.length == 0)
         return REFUSED_NOT;
     *taken_out = piece.length;
+    if (reader->is_discarding && !is_control(reader)) {
+        reader->left -= piece.length;
+        return REFUSED_NOT;
+    }
     piece = unmask(reader, piece);
     if (is_control(reader))
         return REFUSED_NOT;
@@ -278,7 +300,7 @@ static enum frame_refusal take_close(struct websocket_item *item)
     item->payload = (struct text){payload.bytes + 2, payload.length - 2};
     if (!may_be_sent(item->code))
         return REFUSED_CLOSE_CODE;
-    return utf8_is_valid(item->payload) ? REFUSED_NOT : REFUSED_NOT_UTF8;
+    return utf8_is_valid(item->payload) ? REFUSED_NOT : REFUSED_CLOSE_REASON;
 }
 
 static struct text behind_message(const struct websocket_reader *reader)
@@ -291,7 +313,7 @@ static struct text behind_message(const struct websocket_reader *reader)
     return text;
 }
 
-/* The frame is whole; ST_EMPTY if it was not the last of its message. */
+/* The frame is whole; ST_EMPTY if there is nothing to tell of yet. */
 static enum status end_frame(struct websocket_reader *reader,
                              struct websocket_item *item,
                              enum frame_refusal *refusal_out)
@@ -307,7 +329,7 @@ static enum status end_frame(struct websocket_reader *reader,
         return ST_OK;
     }
     reader->is_in_message = !is_final(reader);
-    if (reader->is_in_message)
+    if (reader->is_in_message || reader->is_discarding)
         return ST_EMPTY;
     if (reader->utf8.left > 0)
         *refusal_out = REFUSED_NOT_UTF8;
@@ -351,7 +373,8 @@ enum status websocket_read(struct websocket_reader *reader, struct text input,
             st = end_frame(reader, item_out, &refusal);
     }
     *used_out = used;
-    return refusal == REFUSED_NOT ? st : refuse(refusal, item_out, why_out);
+    return refusal == REFUSED_NOT ? st
+                                  : refuse(refusal, reader, item_out, why_out);
 }
 
 /* ---- frames out -------------------------------------------------------------

@@ -9,8 +9,8 @@ import json
 import pytest
 from marks import serve
 from patience import Deadline, eventually
-from ws_raw import PING, PONG, TEXT, KEY, WebSocket, accept_of, frame, \
-    ids_of, upgrade_headers
+from ws_raw import BINARY, CLOSE, KEY, PING, PONG, TEXT, WebSocket, \
+    accept_of, frame, ids_of, upgrade_headers
 
 
 # ---- the handshake --------------------------------------------------------
@@ -346,6 +346,28 @@ def test_6_a_close_is_answered_with_its_code(world):
         socket = world.websocket("/events/news")
         socket.close(code, "enough")
         assert socket.is_closed()[0] == code
+
+
+def test_6_the_client_may_answer_a_close_before_the_connection_ends(world):
+    """What was on its way to the server is stepped over; then its close ends
+    the connection, which was whole until then."""
+    socket = world.websocket("/events/news")
+    socket.send_frame(BINARY, b"x" * 100000)
+    assert socket.next_frame()[0] == CLOSE
+    socket.say(subscribe=["news"])
+    socket.send_raw(frame(TEXT, "\xff" * 1000))
+    world.publish("news", "too late")
+    socket.close(1003)
+    assert socket.connection.is_ended() and not socket.connection.buffer
+    assert world.metrics()["subscribers"] == 0
+
+
+def test_6_a_client_that_does_not_answer_a_close_is_not_waited_for_long(world):
+    socket = world.websocket("/events/news")
+    socket.send_frame(BINARY, b"x")
+    assert socket.next_frame()[0] == CLOSE
+    assert socket.connection.is_ended()
+    world.wait_for_metric("websockets", lambda figure: figure == 0)
 
 
 @serve(drain_ms=300)

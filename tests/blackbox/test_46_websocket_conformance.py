@@ -80,6 +80,8 @@ def expect(socket, wanted):
     else:
         assert opcode == CLOSE, (opcode, payload[:100])
         assert socket.read_close(payload)[0] == wanted
+        if not socket.has_closed:
+            socket.connection.try_send(frame(CLOSE, payload))
 
 
 def check(server, writes, answers):
@@ -347,6 +349,7 @@ def test_7_a_close_is_answered_and_ends_everything(server, writes, answers):
 def check_close(server, writes, answers):
     """As check(), where `None` is a close without a code."""
     socket = server.websocket("/events/nothing")
+    socket.has_closed = True
     for data in writes:
         if not socket.connection.try_send(data):
             break

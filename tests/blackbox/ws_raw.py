@@ -76,6 +76,7 @@ class WebSocket:
         self.head = connection.head()
         self.pings = 0
         self.end = None
+        self.has_closed = False
 
     @property
     def status(self):
@@ -115,6 +116,7 @@ class WebSocket:
         self.send_frame(PING, payload)
 
     def close(self, code=1000, reason=""):
+        self.has_closed = True
         self.send_frame(CLOSE, close_payload(code, reason))
 
     # ---- receiving -----------------------------------------------------
@@ -169,12 +171,13 @@ class WebSocket:
         return code, payload[2:].decode("utf-8")
 
     def is_closed(self):
-        """Waits for the server's close frame, then for the end of the
-        connection, after which nothing may come. What came before the close
-        must have been nothing."""
+        """Waits for the server's close frame, which must come next; answers it
+        if it is the first, and waits for the end of the connection."""
         opcode, payload = self.next_frame(what="a close")
         assert opcode == CLOSE, (opcode, payload[:200])
         self.end = self.read_close(payload)
+        if not self.has_closed:
+            self.connection.try_send(frame(CLOSE, payload))
         assert self.connection.is_ended()
         assert not self.connection.buffer, bytes(self.connection.buffer)
         return self.end

@@ -153,6 +153,11 @@ static const struct frame_row {
     {"no UTF-8, told at once",  BYTES("\x81\x8a" NO_MASK "a\xf4\x90"), "[error 1007]"},
     {"a character cut off",     BYTES("\x81\x82" NO_MASK "a\xc3"), "[error 1007]"},
     {"a character over fragments", BYTES("\x01\x81" NO_MASK "\xc3\x89\x80" NO_MASK "\x80\x81" NO_MASK "\xa9"), "[ping ][text \xc3\xa9]"},
+    {"a close behind binary",   BYTES("\x82\x83" NO_MASK "\x88\x80\0\x88\x82" NO_MASK "\x03\xeb"), "[error 1003][close 1003 ]"},
+    {"a close behind fragments of binary", BYTES("\x02\x81" NO_MASK "a\0\x81" NO_MASK "b\x80\x80" NO_MASK "\x88\x80" NO_MASK), "[error 1003][close 0 ]"},
+    {"a close behind no UTF-8", BYTES("\x81\x84" NO_MASK "\xff\xff\xff\xff\x88\x80" NO_MASK), "[error 1007][close 0 ]"},
+    {"a close behind half a character", BYTES("\x81\x81" NO_MASK "\xc3\x88\x80" NO_MASK), "[error 1007][close 0 ]"},
+    {"an error behind binary",  BYTES("\x82\x80" NO_MASK "\xc1"), "[error 1003][error 1002]"},
     {"no UTF-8 in a ping is fine", BYTES("\x89\x81" NO_MASK "\xff"), "[ping \xff]"},
     /* clang-format on */
 };
@@ -193,7 +198,8 @@ static void read_in_pieces(struct text bytes, size_t piece, struct buffer *told)
         } else if (st == ST_BAD_INPUT) {
             assert_true(strlen(why) > 0);
             buffer_printf(told, "[error %u]", item.code);
-            break;
+            if (!item.goes_on)
+                break;
         } else {
             assert_int_equal(used, input.length);
         }
@@ -261,6 +267,21 @@ static void lengths_of_every_form_are_read_back(void **state)
         buffer_fini(&frame);
         buffer_fini(&told);
     }
+}
+
+/* A message of 65537 bytes, then a close. */
+static void a_close_is_found_behind_what_is_too_big(void **state)
+{
+    struct buffer bytes;
+
+    (void)state;
+    buffer_init(&bytes);
+    buffer_append(&bytes, "\x81\xff\0\0\0\0\0\1\0\1" NO_MASK, 14);
+    for (size_t i = 0; i < 65537; i++)
+        buffer_append_char(&bytes, '\x88');
+    buffer_append(&bytes, "\x88\x82" NO_MASK "\x03\xf1", 8);
+    check_told("too big", buffer_text(&bytes), "[error 1009][close 1009 ]");
+    buffer_fini(&bytes);
 }
 
 static void only_registered_close_codes_are_taken(void **state)
@@ -373,6 +394,7 @@ int main(void)
         cmocka_unit_test(the_key_is_answered_as_in_the_rfc),
         cmocka_unit_test(frames_are_read_however_they_are_cut),
         cmocka_unit_test(lengths_of_every_form_are_read_back),
+        cmocka_unit_test(a_close_is_found_behind_what_is_too_big),
         cmocka_unit_test(only_registered_close_codes_are_taken),
         cmocka_unit_test(memory_is_taken_for_what_came_only),
         cmocka_unit_test(server_frames_are_not_masked),
