@@ -12,7 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { FORM_MAX = 65536, KEPT_HEADERS = 5 };
+enum { FORM_MAX = 65536, KEPT_HEADERS = 7 };
 
 static void subscribe(struct connection *connection,
                       const struct handoff_request *request, struct text form,
@@ -40,7 +40,8 @@ static void subscribe(struct connection *connection,
  * ------------------------- */
 
 static const char *const kept_names[KEPT_HEADERS] = {
-    "Last-Event-ID", "flavor", "Accept", "Upgrade", "Content-Type"};
+    "Last-Event-ID", "flavor",          "Accept",    "Upgrade",
+    "Content-Type",  "Accept-Encoding", "User-Agent"};
 
 struct form_request {
     const struct config *config;

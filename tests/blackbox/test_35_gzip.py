@@ -114,6 +114,21 @@ def test_3_gzip_is_for_who_asks_for_it(world, value, is_packed):
     assert ("Content-Encoding" in stream.headers) == is_packed
 
 
+def test_3_a_subscribe_by_post_is_compressed_too(world):
+    form = {**GZIP, "Content-Type": "application/x-www-form-urlencoded"}
+    number = world.publish("news", "x" * 300)
+    stream = world.sse("/events/news", headers=form, method="POST",
+                       body=b"last_event_id=earliest")
+    assert stream.headers["Content-Encoding"] == "gzip"
+    assert stream.next().id == str(number)
+    answer = world.post("/events/news", b"last_event_id=earliest", form)
+    assert answer.headers["Content-Encoding"] == "gzip"
+    assert answer.json()[0]["id"] == number
+    agent = {**form, "User-Agent": "python-requests/2.28.1"}
+    assert "Content-Encoding" not in world.sse(
+        "/events/news", headers=agent, method="POST", body=b"").headers
+
+
 def test_3_gzip_is_off_where_the_settings_say_so(idle_world, tmp_path):
     world = idle_world
     config = tmp_path / "tidings.conf"
