@@ -290,7 +290,9 @@ def test_who_cancels_lets_everybody_in(world):
 
 @pytest.mark.parametrize("until", [
     "2014-03-02T22:00:00Z", iso(-1), iso(32 * 24 * HOUR_S), "tomorrow", "",
-    iso(HOUR_S)[:-1], 1793797600, None])
+    iso(HOUR_S)[:-1], 1793797600, None], ids=[
+        "long ago", "a second ago", "32 days", "a word", "empty", "no zone",
+        "a number", "null"])
 def test_a_time_that_cannot_be_is_refused(world, until):
     response = ask(world, until)
     assert response.status == 400, response
@@ -403,7 +405,8 @@ def test_a_file_that_appears_changes_and_vanishes_counts(world, form):
 
 
 @pytest.mark.parametrize("text", ["", "tomorrow", "x" * 100000,
-                                  "\x00\xff", iso(40 * 24 * HOUR_S)])
+                                  "\x00\xff", iso(40 * 24 * HOUR_S)],
+                         ids=["empty", "a word", "too long", "bytes", "40 days"])
 def test_a_file_that_makes_no_sense_is_logged_once_and_ignored(world, text):
     news = world.sse("/events/news")
     note(world).write_text(text)
