@@ -22,7 +22,8 @@ set(own_words
     isSilent isAll isRefusal isHopeless isEarly isOurs isIdle isMore isWhole
     hasNoHeaders silence watch heard expect reached retry clean resume pause
     lasted ended kept spread socket names address sleep lock options
-    link resolve reject query list error object response url left)
+    link resolve reject query list error object response url left
+    queue events wake asked seconds mode)
 
 set(here ${CMAKE_CURRENT_LIST_DIR})
 file(READ ${here}/tidings.js source)

@@ -20,11 +20,11 @@
  * however far the others are. */
 
 const SECOND = 1000;
-const MINUTE = 60 * SECOND;
-const LONGEST_WAIT = 30 * SECOND;
-const FIRST_BYTE = 10 * SECOND; // a stream says something at once
+const MINUTE = 60000;
+const LONGEST_WAIT = 30000;
+const FIRST_BYTE = 10000; // a stream says something at once
 const TRIES = 3; // of a transport that has worked
-const BETTER = 10 * MINUTE;
+const BETTER = 600000;
 const QUEUE = 1000; // events that an iterator may be behind
 const LONGEST_LINE = 2 ** 26;
 const GAP = 'tidings.gap';
@@ -69,7 +69,7 @@ async function fetchStream(link) {
     const lines = (rest + decoder.decode(value, {stream: true}))
       .split(/\r\n|\n|\r(?!$)/);
     rest = lines.pop();
-    if (rest.length > LONGEST_LINE) throw failure('a line without end');
+    if (rest.length > LONGEST_LINE) throw failure('endless line');
     for (const line of lines) {
       const [, name, text] = /^([^:]*):?\x20?(.*)/s.exec(line);
       if (name === 'data') data.push(text);
@@ -196,7 +196,7 @@ class Link {
 
   close() {
     this.#isClosed = true;
-    this.#controller.abort(failure('closed'));
+    this.#controller.abort();
     this.resume();
   }
 
@@ -225,23 +225,27 @@ class Link {
   }
 
   async url(query, hasNoHeaders) {
-    const {token, session, after} = this.options;
+    const {session, after} = this.options;
     const url = new URL(this.#to.address);
     const all = {last_event_id: this.#id ?? after, session,
-      ...query, token: hasNoHeaders && (token?.call ? await token() : token)};
+      ...query, token: hasNoHeaders && await this.#token()};
     for (const name in all)
       if (all[name] || all[name] === 0) url.searchParams.set(name, all[name]);
     return url;
   }
 
+  async #token() {
+    const {token} = this.options;
+    return token?.call ? token() : token;
+  }
+
   /* With `isWhole` also the text of the answer. */
   async request(query, accept, isWhole) {
-    const {token, withCredentials} = this.options;
-    const bearer = token?.call ? await token() : token;
+    const bearer = await this.#token();
     const response = await fetch(await this.url(query), {
       signal: this.signal,
       cache: 'no-store',
-      credentials: withCredentials ? 'include' : 'same-origin',
+      credentials: this.options.withCredentials ? 'include' : 'same-origin',
       headers: {accept, ...bearer && {authorization: 'Bearer ' + bearer}},
     });
     const {status, headers, body} = response;
@@ -277,13 +281,14 @@ class Link {
       this.#better *= 2;
       this.#index = 0;
       this.#hasWorked = false;
-      this.#controller.abort(failure('looking for better', {now: true}));
+      this.#controller.abort(failure('better', {now: true}));
     }, this.#better);
   }
 
   /* The server says how often it speaks. */
   expect(seconds) {
     this.silence = Math.max(this.silence, (seconds || 0) * SECOND * 4 / 3);
+    this.watch(this.silence);
   }
 
   text(text) {
@@ -461,7 +466,7 @@ class Stream {
   #timers;
   #listeners = new Map();
   #queues = new Set();
-  #controller = new AbortController();
+  #controller = new AbortController(); // as options it gives its signal
   #isPaused = false;
   #saving;
   #save = () => {
@@ -539,13 +544,12 @@ class Stream {
       this.#storage = storage === true ? localStorage : storage;
       const kept = this.#storage.getItem(this.#key);
       if (/^\d+$/.test(kept)) this.lastId = kept;
-      const {signal} = this.#controller;
       /* What comes to a page that is gone would not come to the next. */
       addEventListener('pagehide', () => {
         this.#save();
         this.#pause();
-      }, {signal});
-      addEventListener('pageshow', () => this.#resume(), {signal});
+      }, this.#controller);
+      addEventListener('pageshow', () => this.#resume(), this.#controller);
     } catch { /* no storage, or no page */ }
   }
 
@@ -670,7 +674,7 @@ class Stream {
   async #elect(mode = {ifAvailable: true}) {
     while (this.state !== 'closed') {
       await this.#lock(mode);
-      mode = {signal: this.#controller.signal};
+      mode = this.#controller;
     }
   }
 
@@ -723,8 +727,7 @@ class Stream {
   #hear(value, before) {
     const id = String(value.id), {type, data} = value.data;
     if (type === GAP && /future|rewound/.test(data.reason)) {
-      this.#catcher?.close();
-      this.#catcher = this.#target = null;
+      this.#dropCatcher();
     } else if (this.#catcher || this.#isPaused) {
       if (isAfter(id, this.#target)) this.#target = id;
       return;
@@ -754,7 +757,11 @@ class Stream {
     }
     this.#asked = this.#target;
     if (this.#target ? isAfter(this.#target, this.lastId) : !isAll) return true;
-    this.#catcher.close();
+    this.#dropCatcher();
+  }
+
+  #dropCatcher() {
+    this.#catcher?.close();
     this.#catcher = this.#target = null;
   }
 }
