@@ -11,11 +11,10 @@
  * pack.cmake made of it. */
 
 import {pathToFileURL} from 'node:url';
-import path from 'node:path';
 
-const file = process.env.TIDINGS_JS ??
-  path.join(import.meta.dirname, '../tidings.js');
-const {tidings} = await import(pathToFileURL(path.resolve(file)));
+const file = process.env.TIDINGS_JS;
+const {tidings} = await import(file ? pathToFileURL(file) :
+  new URL('../tidings.js', import.meta.url));
 
 /* All that is promised and needs no time. */
 async function settle() {
