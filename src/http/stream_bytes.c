@@ -199,11 +199,10 @@ void stream_append_announcement(const struct stream *stream, struct buffer *out)
 {
     int64_t now_ms = clock_wall_ms(&system_clock);
     struct buffer data;
-    struct event_view notice = {
-        .id = stream->subscriber.cursor,
-        .time_ms = now_ms,
-        .channel = directory_selector(&stream->subscriber.memberships[0]),
-        .type = text_of("tidings.shutdown")};
+    struct event_view notice = {.id = stream->subscriber.cursor,
+                                .time_ms = now_ms,
+                                .channel = first_selector(&stream->subscriber),
+                                .type = text_of("tidings.shutdown")};
 
     buffer_init(&data);
     buffer_append_char(&data, '{');

@@ -125,6 +125,16 @@ def test_a_websocket_of_bare_data_gets_the_bare_message(world, form):
     assert news.is_closed()
 
 
+def test_a_websocket_without_channels_is_told_too(world):
+    none, left = world.websocket("/events"), world.websocket("/events/news")
+    left.say(unsubscribe=["news"])
+    left.meet()
+    until = shut(world)
+    for socket in none, left, world.websocket("/events"):
+        check_message(socket.next_json(), until)
+        assert socket.is_closed() == (1001, "")
+
+
 def test_a_waiting_long_poll_is_answered_with_it(world):
     last = world.publish("news", "one")
     poll = world.begin_poll("/events/news")
