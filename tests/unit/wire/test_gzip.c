@@ -124,33 +124,46 @@ static void a_large_text_that_cannot_be_compressed_fits(void **state)
     buffer_fini(&plain);
 }
 
-/* A subscriber may take the newer part of a run: its sum is that part's. */
-static void the_sum_of_a_slice_is_that_of_its_events(void **state)
+/* Of a run of `count` events with data of rising length. */
+static struct frames *packed_run(unsigned count)
 {
     struct frames_builder builder;
     struct frames *frames;
 
-    (void)state;
     frames_builder_init(&builder);
-    for (unsigned i = 1; i <= 3; i++) {
+    for (unsigned i = 1; i <= count; i++) {
         struct event_view event = {
-            .id = i, .channel = text_of("c"), .data = text_of("hello")};
+            .id = i, .channel = text_of("c"), .data = {"abcdefghi", i}};
 
         frames_builder_add(&builder, FRAME_DATA_GZIP, &event);
     }
     frames = frames_finish(&builder);
     frames_builder_fini(&builder);
-    for (unsigned from = 0; from <= 3; from++) {
-        struct gzip_sum sum = {0, 0};
-        char wanted[32] = "";
+    return frames;
+}
 
-        for (unsigned i = from; i < 3; i++)
-            strcat(wanted, "\"hello\"\n");
-        frames_sum(frames, frames_offset_after(frames, from), frames->length,
-                   &sum);
-        assert_int_equal(sum.length, strlen(wanted));
-        assert_int_equal(sum.crc,
-                         crc32(0, (const Bytef *)wanted, (uInt)strlen(wanted)));
+/* A subscriber may take any part of a run: its sum is that part's. */
+static void the_sum_of_a_slice_is_that_of_its_events(void **state)
+{
+    enum { COUNT = 9 };
+    struct frames *frames = packed_run(COUNT);
+
+    (void)state;
+    for (unsigned from = 0; from <= COUNT; from++) {
+        for (unsigned to = from; to <= COUNT; to++) {
+            struct gzip_sum sum = {0, 0};
+            char wanted[200] = "";
+
+            for (unsigned i = from + 1; i <= to; i++)
+                snprintf(wanted + strlen(wanted),
+                         sizeof wanted - strlen(wanted), "\"%.*s\"\n", (int)i,
+                         "abcdefghi");
+            frames_sum(frames, frames_offset_after(frames, from),
+                       frames_offset_after(frames, to), &sum);
+            assert_int_equal(sum.length, strlen(wanted));
+            assert_int_equal(
+                sum.crc, crc32(0, (const Bytef *)wanted, (uInt)strlen(wanted)));
+        }
     }
     frames_unref(&frames);
 }
