@@ -135,7 +135,7 @@ async function webSocket(link) {
 const poll = (flavor) => async (link) => {
   for (let timeout = 0; ; timeout = Math.min(link.silence / SECOND | 0, 300)) {
     const asked = link.now();
-    link.watch(timeout * SECOND + FIRST_BYTE);
+    link.ask(timeout * SECOND);
     const {headers, text} = await link.request({flavor, timeout},
       'application/json', true);
     let list;
@@ -173,7 +173,7 @@ class Link {
   #id; // of the last event, or where the server said that it began
   #timers;
   #index = 0; // of the transport in use
-  #hasWorked = false;
+  #hasWorked;
   #misses = 0; // attempts in a row in which nothing was heard
   #failures = 0; // since the last healthy minute
   #better = BETTER; // after so long a better transport is looked for
@@ -183,7 +183,7 @@ class Link {
   #watchdog;
   #paused;
   #until; // of the shutdown that was announced last
-  #isClosed = false;
+  #isClosed;
 
   constructor(to) {
     this.#to = to;
@@ -259,8 +259,13 @@ class Link {
       next: isRefusal || status === 501,
       stop: isOurs && isRefusal,
       wait: status === 504 ? 0 :
-        after > 0 ? after * SECOND + this.#random(SECOND) : undefined,
+        +after ? after * SECOND + this.#random(SECOND) : null,
     });
+  }
+
+  /* An answer may take that long, and what bytes take. */
+  ask(ms) {
+    this.watch(ms + Math.min(FIRST_BYTE, this.silence));
   }
 
   /* Silence for so long from now on ends the attempt; without: no limit. */
@@ -307,6 +312,7 @@ class Link {
     if (action === 'keep-alive') {
       call(this.options.onKeepalive);
     } else if (action === 'scheduled_shutdown') {
+      this.reached(id && String(id));
       this.#controller.abort(failure('shutdown', {shutdown: value}));
     } else if (action === 'hello') {
       this.expect(value.keepalive_secs);
@@ -352,7 +358,7 @@ class Link {
       this.#heardAt = null;
       this.retry = 0;
       this.#state('connecting', reason);
-      this.watch(Math.min(FIRST_BYTE, this.silence));
+      this.ask(0);
       const end = await this.#attempt();
       this.watch();
       this.#timers.clearTimeout(this.#lookUp);
@@ -393,7 +399,7 @@ class Link {
       if (end.status < 500 && end.next) return this.#stop(end);
     }
     let {wait} = end;
-    if (!wait && (wait !== 0 || lasted < SECOND))
+    if (!wait && (wait == null || lasted < SECOND))
       wait = Math.max(end.isSilent ? 0 : this.retry, this.#random(
         Math.min(LONGEST_WAIT, SECOND * 2 ** this.#failures++)));
     this.#state('waiting', end.message, {wait});
@@ -467,7 +473,7 @@ class Stream {
   #listeners = new Map();
   #queues = new Set();
   #controller = new AbortController(); // as options it gives its signal
-  #isPaused = false;
+  #isPaused;
   #saving;
   #save = () => {
     this.#saving = null;
@@ -719,7 +725,7 @@ class Stream {
     if (value) this.#hear(value, before);
     if (change && !this.#link) this.#change({...change, shared: true});
     if (isAsking && this.#link) this.#post({change: {state: this.state,
-      transport: this.transport, reason: 'told'}});
+      transport: this.transport, reason: ''}});
   }
 
   /* While the catcher runs, others only show how far it has to go: what it asks

@@ -65,6 +65,10 @@ NO_LONG_POLL = """
   window.fetch = (url, options) => String(url).includes('flavor=long-poll')
     ? Promise.resolve(new Response('blocked', {status: 403}))
     : ask(url, options);"""
+# What would be waited for long is waited for a twentieth of it.
+IMPATIENT = """
+  const later = window.setTimeout;
+  window.setTimeout = (fn, ms) => later(fn, ms >= 30000 ? ms / 20 : ms);"""
 NO_LOCKS = """
   Object.defineProperty(navigator, 'locks', {value: undefined});"""
 
@@ -95,6 +99,11 @@ class ClientPage:
 
     def stop(self):
         self.page.run("stream.close()")
+
+    def get_stuck(self):
+        """The page's scripts never run again, but its process lives."""
+        self.page.browser.send("Runtime.evaluate", self.page.session,
+                               expression="for (;;);")
 
     def close(self):
         """Closes the tab."""

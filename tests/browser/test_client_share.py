@@ -2,7 +2,7 @@
 repeats an event whatever happens to the others. clients/js."""
 
 import pytest
-from client_page import NO_LOCKS, ClientPage
+from client_page import IMPATIENT, NO_LOCKS, ClientPage
 from marks import serve
 
 PAST_SIX = 7  # what HTTP/1.1 gives a host over all tabs, and one more
@@ -71,6 +71,19 @@ def test_a_crashed_leader_is_followed_without_loss_or_repeat(world, browser):
     ids += publish(world, 5)
 
     all_have(tabs[1:], ids)
+
+
+@serve(keepalive_ms=500)
+def test_a_stuck_leader_is_replaced(world, browser):
+    tabs = open_tabs(world, browser, 3, hooks=IMPATIENT, keepaliveSecs=1)
+    ids = publish(world, 3)
+    all_have(tabs, ids)
+
+    tabs[0].get_stuck()
+    ids += publish(world, 3)
+
+    all_have(tabs[1:], ids)
+    leader_of(tabs[1:])
 
 
 def test_a_stream_that_is_closed_leads_no_more(world, browser):

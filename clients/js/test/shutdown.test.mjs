@@ -97,6 +97,16 @@ test('a poll is told by an element of its answer', async () => {
   assert.equal(await away({clock, server, begin}), 100 * SECOND);
 });
 
+test('a poll that had no position yet has one then', async () => {
+  const {clock, server, follow} = setup();
+  follow({transports: ['long-poll'], random: () => 0});
+  (await server.request()).list([{
+    ...event(6, announcement(100), 'tidings.shutdown'), ...announcement(100)}],
+  6);
+  await clock.pass(100 * SECOND);
+  assert.equal((await server.request()).after, '6');
+});
+
 test('a closed stream does not come back', async () => {
   const {clock, server, stream} = await announced(100, 0);
   stream.close();

@@ -185,6 +185,17 @@ test('a poll is given the time that it may wait, and no more', async () => {
   assert.equal(request.signal.aborted, true);
 });
 
+test('a page in a hurry gives polls no more time than streams', async () => {
+  const {clock, server, follow} = setup();
+  follow({transports: ['long-poll'], keepaliveSecs: 2});
+  (await server.request()).list([], 6);
+  const request = await server.request();
+  await clock.pass(3999);
+  assert.equal(request.signal.aborted, false);
+  await clock.pass(1);
+  assert.equal(request.signal.aborted, true);
+});
+
 test('a short-poll asks every 5 s, and at once while there is more', async () => {
   const {clock, server, follow} = setup();
   const {said} = follow({transports: ['short-poll']});
