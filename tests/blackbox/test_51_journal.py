@@ -1,9 +1,9 @@
 """The journal seen from outside: dedup, retention, `tidings log`."""
 
 import json
-import pytest
 import time
 
+import pytest
 from marks import serve
 from patience import eventually
 

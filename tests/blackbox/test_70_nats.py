@@ -1,9 +1,9 @@
 """NATS: protocol.md 7, with a real nats-server."""
 
 import json
-import pytest
 import time
 
+import pytest
 from marks import serve
 from nats_raw import NatsServer, free_port
 from patience import eventually
