@@ -37,8 +37,8 @@ static uint64_t reconnect_in_s(const struct stream *stream)
     return (uint64_t)(left_s < TIMER_MAX_S ? left_s : TIMER_MAX_S);
 }
 
+/* What every answer says; how long it is comes behind it. */
 static void append_headers(const struct stream *stream, uint64_t last_id,
-                           size_t length, bool is_compressed,
                            struct buffer *out)
 {
     buffer_append_string(out, "Content-Type: ");
@@ -49,8 +49,6 @@ static void append_headers(const struct stream *stream, uint64_t last_id,
             out, stream->is_ndjson ? "application/x-ndjson; charset=utf-8\r\n"
                                    : "text/plain; charset=utf-8\r\n");
     buffer_append_string(out, stream_headers);
-    if (is_compressed)
-        buffer_append_string(out, stream_gzip_header);
     buffer_append_string(out, "x-ps-reconnect-in: ");
     buffer_append_u64(out, reconnect_in_s(stream));
     buffer_append_string(out, stream->is_busy
@@ -58,9 +56,29 @@ static void append_headers(const struct stream *stream, uint64_t last_id,
                                   : "\r\nx-shortpoll-info: true\r\n");
     buffer_append_string(out, "Last-Event-ID: ");
     buffer_append_u64(out, last_id);
-    buffer_append_string(out, "\r\nContent-Length: ");
+    buffer_append_string(out, "\r\n");
+}
+
+static void append_length(size_t length, bool is_compressed, struct buffer *out)
+{
+    if (is_compressed)
+        buffer_append_string(out, stream_gzip_header);
+    buffer_append_string(out, "Content-Length: ");
     buffer_append_u64(out, length);
     buffer_append_string(out, "\r\n");
+}
+
+void poll_append_head(struct stream *stream, uint64_t last_id,
+                      struct buffer *out)
+{
+    struct buffer headers;
+
+    buffer_init(&headers);
+    append_headers(stream, last_id, &headers);
+    connection_append_head(stream->connection, out, 200,
+                           !connection_keeps_alive(stream->connection),
+                           buffer_text(&headers));
+    buffer_fini(&headers);
 }
 
 /* `events`: as frames have them, a comma before each if they are a list. */
@@ -92,9 +110,9 @@ static struct frames *make_answer(struct stream *stream, struct text events,
     append_body(stream, events, &body);
     if (is_compressed)
         gzip_append_all(&compressed, buffer_text(&body));
-    append_headers(stream, last_id,
-                   is_compressed ? compressed.length : body.length,
-                   is_compressed, &headers);
+    append_headers(stream, last_id, &headers);
+    append_length(is_compressed ? compressed.length : body.length,
+                  is_compressed, &headers);
     connection_append_head(stream->connection, out, 200,
                            !connection_keeps_alive(stream->connection),
                            buffer_text(&headers));

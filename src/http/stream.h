@@ -110,6 +110,9 @@ extern const char stream_gzip_header[];
 
 /* poll_answer.c: the one answer of long-poll, short-poll and lines. */
 void poll_answer(struct stream *stream); /* what was gathered, or nothing */
+/* Of an answer without its body: how long that would be is not known. */
+void poll_append_head(struct stream *stream, uint64_t last_id,
+                      struct buffer *out);
 void poll_answer_run(struct stream *stream, struct frames *frames,
                      uint32_t from, uint32_t to, uint64_t last_id);
 

@@ -83,7 +83,10 @@ static void answer_head(struct stream *stream, const struct resume *resume)
     struct frames *frames;
 
     buffer_init(&out);
-    stream_append_head(stream, resume, &out);
+    if (stream->order->is_one_answer)
+        poll_append_head(stream, resume->after, &out);
+    else
+        stream_append_head(stream, resume, &out);
     frames = frames_from_text(buffer_text(&out));
     connection_answer_frames(connection, frames);
     frames_unref(&frames);

@@ -315,3 +315,16 @@ def test_3_an_empty_answer_of_lines_is_empty_or_a_keep_alive(world):
     assert quiet.status == 200 and quiet.body == b""
     spoken = world.get("/events/fx?longpoll=1&keepalive=message")
     assert spoken.json()["action"] == "keep-alive"
+
+
+def test_2_head_of_a_poll_gives_its_headers(world):
+    last = world.publish("news", "x")
+    for target in ("/events/news", "/events/news?flavor=short-poll",
+                   "/events/news?longpoll=1"):
+        got = world.http("GET", target + "&timeout=0" if "?" in target
+                         else target + "?timeout=0")
+        head = world.http("HEAD", target)
+        assert head.status == 200 and head.body == b""
+        assert head.headers["Last-Event-ID"] == str(last)
+        assert "Transfer-Encoding" not in head.headers
+        assert {*got.headers} - {*head.headers} == {"content-length"}, target
