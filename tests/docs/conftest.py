@@ -5,7 +5,6 @@ libraries      a folder with the libraries that the guide's examples use, in the
                versions pinned beside this file; installed when first needed.
 """
 
-import importlib.util
 import pathlib
 import shutil
 import subprocess
@@ -17,19 +16,7 @@ HERE = pathlib.Path(__file__).resolve().parent
 TESTS = HERE.parent
 sys.path[:0] = [str(HERE), str(TESTS / "browser"), str(TESTS / "blackbox")]
 
-_spec = importlib.util.spec_from_file_location(
-    "browser_conftest", TESTS / "browser" / "conftest.py")
-_browser = importlib.util.module_from_spec(_spec)
-_spec.loader.exec_module(_browser)
-
-pytest_configure = _browser.pytest_configure
-pytest_sessionstart = _browser.pytest_sessionstart
-pytest_runtest_makereport = _browser.pytest_runtest_makereport
-nats_server = _browser.nats_server
-idle_world = _browser.idle_world
-world = _browser.world
-browser = _browser.browser
-
+from browser_fixtures import *  # noqa: E402, F403
 from other_origin import OtherOrigin  # noqa: E402
 from snippets import ROOT  # noqa: E402
 

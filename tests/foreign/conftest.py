@@ -6,7 +6,6 @@ connect        starts the library's client on a channel of the test's server.
 The server is the one that the black-box tests start (world).
 """
 
-import importlib.util
 import pathlib
 import sys
 
@@ -16,20 +15,9 @@ HERE = pathlib.Path(__file__).resolve().parent
 BLACKBOX = HERE.parent / "blackbox"
 sys.path[:0] = [str(HERE), str(BLACKBOX)]
 
-_spec = importlib.util.spec_from_file_location("blackbox_conftest",
-                                               BLACKBOX / "conftest.py")
-_blackbox = importlib.util.module_from_spec(_spec)
-_spec.loader.exec_module(_blackbox)
-
-pytest_configure = _blackbox.pytest_configure
-pytest_sessionstart = _blackbox.pytest_sessionstart
-pytest_runtest_makereport = _blackbox.pytest_runtest_makereport
-nats_server = _blackbox.nats_server
-idle_world = _blackbox.idle_world
-world = _blackbox.world
-
 from libraries import LIBRARIES, Client  # noqa: E402
 from random_events import TYPES  # noqa: E402
+from server_fixtures import *  # noqa: E402, F403
 
 
 @pytest.fixture(params=LIBRARIES)
