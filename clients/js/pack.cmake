@@ -8,22 +8,21 @@
 #
 # This is no parser. It relies on how the source is written: a comment is
 # /* ... */, or begins with two slashes and a blank behind a blank; no string or pattern has a blank
-# beside one of the signs below or a comment's begin in it; `#name` is a private member and nothing else. The
-# tests run what comes out of it.
+# beside one of the signs below or a comment's begin in it; `#name` is a private member and nothing else; no
+# block is empty. It fails if a string did not stay what it was; the tests run what comes out of it.
 
 cmake_minimum_required(VERSION 3.20)
 
 # Words of the source that no browser, no page and no server knows, and that stand
-# in no string (alone in one they may).
+# in no string (alone in one they may). Frequent ones first: they get one letter.
 set(own_words
-    SECOND MINUTE LONGEST_WAIT FIRST_BYTE TRIES BETTER QUEUE LONGEST_LINE GAP
-    TRANSPORTS AS_OBJECTS Link Stream
-    isAfter failure timersOf timeOf fetchStream socketOf webSocket waitKey eventOf
-    isSilent isAll isRefusal isHopeless isEarly isOurs isIdle isMore isWhole
-    hasNoHeaders silence watch heard expect reached retry clean resume pause
-    lasted ended kept spread socket names address sleep lock options
-    link resolve reject query list error object response url left
-    queue events wake asked seconds mode)
+    end link options url failure SECOND queue error isAfter resolve silence resume
+    socket isAll watch heard reached address left events GAP reject object rest
+    MINUTE list mode LONGEST_WAIT timeOf isSilent lasted names query response
+    source BETTER QUEUE TRANSPORTS AS_OBJECTS timersOf socketOf eventOf isRefusal
+    isEarly isOurs isWhole retry clean kept spread sleep wake bearer FIRST_BYTE
+    TRIES LONGEST_LINE Link Stream fetchStream webSocket waitKey isHopeless isIdle
+    isMore hasNoHeaders expect pause ended lock asked seconds start most calls)
 
 set(here ${CMAKE_CURRENT_LIST_DIR})
 file(READ ${here}/tidings.js source)
@@ -34,12 +33,21 @@ string(REGEX REPLACE "(\n| )[ \t]*// [^\n]*" "" source "${source}")
 string(REGEX REPLACE "\n[ \t\n]+" "\n" source "${source}")
 string(REGEX REPLACE "^\n" "" source "${source}")
 
-# Short names: #a, #b ... for private members, $a, $b ... for the words above.
-set(letters a b c d e f g h i j k l m n o p q r s t u v w x y z
-    A B C D E F G H I J K L M N O P Q R S T U V W X Y Z)
+string(REGEX MATCHALL "'[^'\n]*'" strings "${source}")
+
+# Short names: #a, #b ... for private members, A, B ... for the words above; none
+# that is a word of the source already, or a letter of a pattern.
+set(letters A B C D E F G H I J K L M N O P Q R S T U V W X Y Z
+    a b c d e f g h i j k l m n o p q r s t u v w x y z)
 set(short_names ${letters})
 foreach(letter IN LISTS letters)
     list(APPEND short_names ${letter}0)
+endforeach()
+set(free_names ${short_names})
+foreach(name IN LISTS short_names)
+    if(source MATCHES "[^A-Za-z0-9_$]${name}[^A-Za-z0-9_$]")
+        list(REMOVE_ITEM free_names ${name})
+    endif()
 endforeach()
 
 string(REGEX MATCHALL "#[A-Za-z]+" members "${source}")
@@ -55,10 +63,10 @@ string(REPLACE "#_" "#" source "${source}")
 
 set(number 0)
 foreach(word IN LISTS own_words)
-    list(GET short_names ${number} short)
+    list(GET free_names ${number} short)
     foreach(pass IN ITEMS once and_those_between)
         string(REGEX REPLACE "([^A-Za-z0-9_$'])${word}([^A-Za-z0-9_$'])"
-            "\\1$${short}\\2" source "${source}")
+            "\\1${short}\\2" source "${source}")
     endforeach()
     math(EXPR number "${number} + 1")
 endforeach()
@@ -67,6 +75,14 @@ endforeach()
 string(REGEX REPLACE " *([][=+*<>?:&|,;{}()!%-]) *" "\\1" source "${source}")
 string(REGEX REPLACE "([^A-Za-z0-9_$])\n" "\\1" source "${source}")
 string(REGEX REPLACE "\n([^A-Za-z0-9_$])" "\\1" source "${source}")
+string(REGEX REPLACE "[;,]}" "}" source "${source}")
+string(REGEX REPLACE "(^|[^A-Za-z0-9_$])const([ {[])" "\\1let\\2" source
+    "${source}")
+
+string(REGEX MATCHALL "'[^'\n]*'" packed_strings "${source}")
+if(NOT packed_strings STREQUAL strings)
+    message(FATAL_ERROR "packing would change a string of tidings.js")
+endif()
 
 string(REGEX REPLACE "(^|[\n;}])export " "\\1" classic "${source}")
 string(CONCAT classic "(() => {'use strict';\n" "${classic}"

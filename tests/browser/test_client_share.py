@@ -172,3 +172,113 @@ def test_any_transport_may_be_shared(world, browser, transport):
 
     all_have(tabs, ids)
     assert {tab.page.run("stream.transport") for tab in tabs} == {transport}
+
+
+# Timers of more than a minute, as the page's clock would never end them here.
+LONG_TIMERS = """
+  window.longTimers = new Map();
+  const {setTimeout, clearTimeout} = window;
+  window.setTimeout = (fn, ms) => {
+    const timer = setTimeout(fn, ms);
+    if (ms > 60_000) longTimers.set(timer, fn);
+    return timer;
+  };
+  window.clearTimeout = (timer) => {
+    longTimers.delete(timer);
+    clearTimeout(timer);
+  };
+  window.endLongTimers = () => {
+    for (const [timer, fn] of longTimers) {
+      clearTimeout(timer);
+      fn();
+    }
+    longTimers.clear();
+  };
+"""
+MAY_BE_MUTE = """
+  const {postMessage} = BroadcastChannel.prototype;
+  BroadcastChannel.prototype.postMessage = function(message) {
+    if (!window.isMute) postMessage.call(this, message);
+  };
+"""
+
+
+def test_a_stream_closed_before_it_has_the_lock_does_not_keep_it(world,
+                                                                 browser):
+    early = ClientPage(browser, world, hooks="""
+        const {request} = LockManager.prototype;
+        LockManager.prototype.request = function(name, mode, take) {
+          return request.call(this, name, mode, async (lock) => {
+            window.isGranted = true;
+            document.documentElement.dataset.isGranted = true;
+            await window.gate;
+            return take(lock);
+          });
+        };
+        window.gate = new Promise((resolve) => { window.openGate = resolve; });
+    """).follow("/events/news", share=True)
+    early.until("window.isGranted", "the lock")
+
+    early.stop()
+    early.page.run("openGate()")
+    late, = open_tabs(world, browser, 1)
+    ids = publish(world, 2)
+
+    all_have([late], ids)
+    assert late.said("states")[-1]["shared"] is False
+
+
+def test_where_locks_are_forbidden_a_wait_key_is_shared(world, browser):
+    """As in a frame that is sandboxed."""
+    tab, = open_tabs(world, browser, 1, hooks="""
+        LockManager.prototype.request = () =>
+          Promise.reject(new DOMException('not here', 'SecurityError'));""")
+
+    ids = publish(world, 5)
+
+    all_have([tab], ids)
+    assert tab.page.run("stream.transport") == "long-poll"
+
+
+def test_who_leads_does_not_wait_for_a_silent_leader(world, browser):
+    tabs = open_tabs(world, browser, 2, hooks=LONG_TIMERS)
+    leader = leader_of(tabs)
+    tabs.remove(leader)
+    tabs[0].until("longTimers.size === 1", "the follower to watch its leader")
+
+    leader.close()
+    ids = publish(world, 2)
+    all_have(tabs, ids)
+
+    assert tabs[0].page.run("longTimers.size") == 0
+    leader_of(tabs)
+
+
+def test_a_leader_that_was_never_heard_is_replaced(world, browser):
+    stuck, = open_tabs(world, browser, 1, hooks=MAY_BE_MUTE)
+    stuck.page.run("window.isMute = true")
+    late = ClientPage(browser, world, hooks=LONG_TIMERS)
+    late.follow("/events/news", share=True)
+    late.until("stream.lastId !== null", "a position")
+
+    late.page.run("endLongTimers()")
+    ids = publish(world, 2)
+
+    all_have([late], ids)
+    leader_of([late])
+
+
+def test_a_tab_that_comes_does_not_excuse_a_silent_leader(world, browser):
+    tabs = open_tabs(world, browser, 2, hooks=MAY_BE_MUTE + LONG_TIMERS)
+    stuck = leader_of(tabs)
+    tabs.remove(stuck)
+    stuck.page.run("window.isMute = true")
+    open_late = ClientPage(browser, world)
+    open_late.follow("/events/news", share=True)
+    open_late.until("stream.lastId !== null", "a position")
+
+    tabs[0].page.run("endLongTimers()")
+    ids = publish(world, 2)
+
+    all_have([tabs[0], open_late], ids)
+    leader_of(tabs)
