@@ -133,7 +133,7 @@ async function webSocket(link) {
 /* The first answer comes at once: it shows that the way is open, and where the
  * stream is. A short-poll that got something asks again at once. */
 const poll = (flavor) => async (link) => {
-  for (let timeout = 0; ; timeout = Math.min(link.silence / SECOND | 0, 300)) {
+  for (let timeout = 0; ; timeout = Math.min(link.silence / SECOND | 0 || 1, 300)) {
     const asked = link.now();
     link.ask(timeout * SECOND);
     const {headers, text} = await link.request({flavor, timeout},
@@ -249,6 +249,7 @@ class Link {
       headers: {accept, ...bearer && {authorization: 'Bearer ' + bearer}},
     });
     const {status, headers, body} = response;
+    if (isWhole) this.watch(2 * MINUTE); // for a MiB, if it must be
     if (status === 200)
       return {headers, body, text: isWhole && await response.text()};
     const isOurs = /problem.json/.test(headers.get('content-type'));
@@ -283,7 +284,7 @@ class Link {
     this.#hasWorked = true;
     this.#state('open', 'heard');
     if (this.#index) this.#lookUp = this.#timers.setTimeout(() => {
-      this.#better *= 2;
+      this.#better = Math.min(2 * this.#better, 99 * BETTER);
       this.#index = 0;
       this.#hasWorked = false;
       this.#controller.abort(failure('better', {now: true}));
@@ -330,15 +331,17 @@ class Link {
     return this.#to.reached(this.#id, isAll);
   }
 
-  /* In short steps, because a timer sleeps with the machine. */
-  sleep(ms) {
-    const {signal} = this, end = this.now() + ms;
+  /* In short steps, because a timer sleeps with the machine; those that were
+   * slept count, because a clock may be set back. */
+  sleep(left) {
+    const {signal} = this, end = this.now() + left;
     return new Promise((resolve, reject) => {
       let timer;
       const go = () => {
-        const left = end - this.now();
+        left = Math.min(left, end - this.now());
         if (left > 0) timer = this.#timers.setTimeout(go, Math.min(left, MINUTE));
         else resolve();
+        left -= MINUTE;
       };
       signal.onabort = () => {
         this.#timers.clearTimeout(timer);
@@ -373,8 +376,8 @@ class Link {
     let end = failure('ended', {clean: true});
     try {
       await TRANSPORTS[this.#name()](this);
-    } catch (error) {
-      end = error;
+    } catch (error) { // a page's token() may throw anything
+      end = error?.message ? error : failure(String(error));
     }
     end = this.signal.reason ?? end;
     this.#controller.abort(end);
@@ -477,8 +480,11 @@ class Stream {
   #saving;
   #save = () => {
     this.#saving = null;
+    let id = this.lastId; // without what waits for a loop
+    for (const {events: [first]} of this.#queues)
+      if (first && isAfter(id, first.before)) id = first.before;
     try {
-      if (this.lastId) this.#storage.setItem(this.#key, this.lastId);
+      if (id) this.#storage.setItem(this.#key, id);
     } catch { /* full or forbidden */ }
   };
 
@@ -504,7 +510,8 @@ class Stream {
     this.#address = address;
     this.#key = options.storageKey ?? 'tidings ' + address;
     this.#restore();
-    options.signal?.addEventListener('abort', () => this.close());
+    options.signal?.addEventListener('abort', () => this.close(),
+      {signal: this.#controller.signal});
     queueMicrotask(() => this.#begin());
   }
 
@@ -530,7 +537,10 @@ class Stream {
     this.#queues.add(queue);
     try {
       for (;;) {
-        while (queue.events.length) yield queue.events.shift();
+        while (queue.events.length) {
+          this.#keep(this.lastId);
+          yield queue.events.shift().event;
+        }
         this.#resume();
         if (this.state === 'closed') return;
         await new Promise((resolve) => { queue.wake = resolve; });
@@ -569,9 +579,15 @@ class Stream {
       this.#channel.onmessage = ({data}) => this.#told(data);
       this.#elect();
     } else {
-      this.#address.pathname += '/' + waitKey();
-      this.#link = this.#open(['long-poll', 'short-poll']);
+      this.#alone();
     }
+  }
+
+  /* Shares only the wait: there are no locks, or they are forbidden here. */
+  #alone() {
+    this.#channel = this.#channel?.close();
+    this.#address.pathname += '/' + waitKey();
+    this.#link = this.#open(['long-poll', 'short-poll']);
   }
 
   #end(reason) {
@@ -580,7 +596,7 @@ class Stream {
     this.#catcher?.close();
     this.#controller.abort();
     this.#release?.();
-    this.#channel?.close();
+    this.#channel = this.#channel?.close();
     this.#timers.clearTimeout(this.#thief);
     if (this.#storage) this.#save();
     this.#change({state: 'closed', transport: this.transport, reason});
@@ -604,6 +620,7 @@ class Stream {
 
   #change(change) {
     const {shutdown, ...rest} = change;
+    if (this.state === 'closed') return;
     this.state = change.state;
     this.transport = change.transport;
     call(this.#options.onState, rest);
@@ -626,6 +643,7 @@ class Stream {
     const event = eventOf(value), {id, channel, type, data, time} = event;
     if (this.state === 'closed' || type !== GAP && !isAfter(id, this.lastId))
       return;
+    const before = this.lastId;
     this.#keep(id);
     if (type === GAP) this.#target = this.#asked = null;
     if (typeof data === 'string' && /^\s*[{[]/.test(data))
@@ -642,7 +660,7 @@ class Stream {
       for (const fn of this.#listeners.get(type) ?? []) call(fn, event);
       for (const queue of this.#queues) {
         queue.wake?.();
-        if (queue.events.push(event) >= QUEUE) this.#pause();
+        if (queue.events.push({event, before}) >= QUEUE) this.#pause();
       }
     }
   }
@@ -678,7 +696,7 @@ class Stream {
   }
 
   async #elect(mode = {ifAvailable: true}) {
-    while (this.state !== 'closed') {
+    while (this.#channel) {
       await this.#lock(mode);
       mode = this.#controller;
     }
@@ -688,13 +706,16 @@ class Stream {
   async #lock(mode) {
     try {
       await navigator.locks.request('tidings ' + this.#address, mode,
-        (lock) => lock ? this.#lead() : this.#follow());
-    } catch { /* stolen, or closed meanwhile */ }
+        (lock) => this.#channel && (lock ? this.#lead() : this.#follow()));
+    } catch ({name}) { // if an AbortError: stolen, or closed meanwhile
+      if (this.#channel && name !== 'AbortError') return this.#alone();
+    }
     this.#link?.close();
     this.#link = null;
   }
 
   #lead() {
+    this.#timers.clearTimeout(this.#thief);
     this.#link = this.#open(this.#names, {
       object: (value, before) => {
         this.#post({value, before});
@@ -713,12 +734,13 @@ class Stream {
 
   #follow() {
     this.#post({isAsking: true});
+    this.#told({every: LONGEST_WAIT}); // there may be no answer
     this.#catchUp();
   }
 
   /* A leader that is silent for too long is stopped, or stuck. */
   #told({value, before, change, isAsking, every}) {
-    this.#timers.clearTimeout(this.#thief);
+    if (every) this.#timers.clearTimeout(this.#thief);
     if (every && !this.#link && this.state !== 'shutdown')
       this.#thief = this.#timers.setTimeout(() => this.#lock({steal: true}),
         3 * every + LONGEST_WAIT);
