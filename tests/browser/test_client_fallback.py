@@ -2,12 +2,18 @@
 position goes with it. clients/js."""
 
 import http.server
+import pathlib
+import sys
 import threading
 
 import pytest
 from client_page import (NO_EVENTSOURCE, NO_FETCH_STREAM, NO_LONG_POLL,
                          NO_WEBSOCKET, TRANSPORTS, ClientPage)
 from marks import serve
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "proxies"))
+
+from proxy import Nginx  # noqa: E402
 
 BLOCKS = (NO_FETCH_STREAM, NO_EVENTSOURCE, NO_WEBSOCKET, NO_LONG_POLL)
 
@@ -55,6 +61,39 @@ def test_a_stream_that_is_held_back_is_passed_over(world, browser):
     assert [error["message"] for error in page.said("errors")] == \
         ["silent", "silent"]
     page.has_exactly([first, number])
+
+
+class BufferingNginx(Nginx):
+    """Configured by somebody who did not know what is behind it: it gathers
+    answers before it passes them on, and knows no upgrades."""
+
+    def documented(self):
+        return f"""server {{
+            listen 127.0.0.1:{self.port};
+            location / {{
+                proxy_pass http://127.0.0.1:{self.tidings_port};
+                proxy_buffering on;
+                proxy_ignore_headers X-Accel-Buffering;
+            }}
+        }}"""
+
+
+@serve(keepalive_ms=1000)
+def test_a_proxy_that_buffers_and_knows_no_upgrade(world, browser, tmp_path):
+    first = world.publish("news", "1")
+    nginx = BufferingNginx(tmp_path, world.port).start()
+    try:
+        page = ClientPage(browser, world,
+                          origin=f"http://127.0.0.1:{nginx.port}")
+        page.follow("/events/news", after=str(first), keepaliveSecs=1)
+        page.wait_for_state("open", "long-poll")
+        ids = [world.publish("news", f"{n}") for n in range(5)]
+        page.wait_for(ids[-1])
+
+        assert page.transports_tried() == list(TRANSPORTS[:4])
+        page.has_exactly(ids)
+    finally:
+        nginx.stop()
 
 
 @serve(keepalive_ms=1000)
