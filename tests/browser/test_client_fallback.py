@@ -2,18 +2,13 @@
 position goes with it. clients/js."""
 
 import http.server
-import pathlib
-import sys
 import threading
 
 import pytest
+from buffering_nginx import BufferingNginx
 from client_page import (NO_EVENTSOURCE, NO_FETCH_STREAM, NO_LONG_POLL,
                          NO_WEBSOCKET, TRANSPORTS, ClientPage)
 from marks import serve
-
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "proxies"))
-
-from proxy import Nginx  # noqa: E402
 
 BLOCKS = (NO_FETCH_STREAM, NO_EVENTSOURCE, NO_WEBSOCKET, NO_LONG_POLL)
 
@@ -61,21 +56,6 @@ def test_a_stream_that_is_held_back_is_passed_over(world, browser):
     assert [error["message"] for error in page.said("errors")] == \
         ["silent", "silent"]
     page.has_exactly([first, number])
-
-
-class BufferingNginx(Nginx):
-    """Configured by somebody who did not know what is behind it: it gathers
-    answers before it passes them on, and knows no upgrades."""
-
-    def documented(self):
-        return f"""server {{
-            listen 127.0.0.1:{self.port};
-            location / {{
-                proxy_pass http://127.0.0.1:{self.tidings_port};
-                proxy_buffering on;
-                proxy_ignore_headers X-Accel-Buffering;
-            }}
-        }}"""
 
 
 @serve(keepalive_ms=1000)
