@@ -16,7 +16,7 @@ cmake_minimum_required(VERSION 3.20)
 # Words of the source that no browser, no page and no server knows, and that stand
 # in no string (alone in one they may). Frequent ones first: they get one letter.
 set(own_words
-    end link options url failure SECOND queue error isAfter resolve silence resume
+    end link options url failure SECOND queue error isAfter isBack resolve silence resume
     socket isAll watch heard reached address left events GAP reject object rest
     MINUTE list mode LONGEST_WAIT timeOf isSilent lasted names query response
     source BETTER QUEUE TRANSPORTS AS_OBJECTS timersOf socketOf eventOf isRefusal

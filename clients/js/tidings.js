@@ -26,10 +26,11 @@ const FIRST_BYTE = 10000; // a stream says something at once
 const TRIES = 3; // of a transport that has worked
 const BETTER = 600000;
 const QUEUE = 1000; // events that an iterator may be behind
-const LONGEST_LINE = 2 ** 26;
+const LONGEST_LINE = 1e8;
 const GAP = 'tidings.gap';
 
 const isAfter = (a, b) => b == null || BigInt(a) > BigInt(b);
+const isBack = ({reason}) => /^[fr]/.test(reason); // future, rewound
 
 /* `next`: another transport may do better. `stop`: none will. `clean`: nothing
  * to complain of. `now`: go on without a pause. */
@@ -641,7 +642,10 @@ class Stream {
   #accept(value) {
     const {onGap, onCorrection, onWithdrawal, onEvent, onError} = this.#options;
     const event = eventOf(value), {id, channel, type, data, time} = event;
-    if (this.state === 'closed' || type !== GAP && !isAfter(id, this.lastId))
+    /* A gap may lead back. One that does not say so is of a leader that was
+     * behind this tab. */
+    if (this.state === 'closed' || !isAfter(id, this.lastId) &&
+      (type !== GAP || id !== this.lastId && !isBack(data)))
       return;
     const before = this.lastId;
     this.#keep(id);
@@ -754,7 +758,7 @@ class Stream {
    * for has all of it. */
   #hear(value, before) {
     const id = String(value.id), {type, data} = value.data;
-    if (type === GAP && /future|rewound/.test(data.reason)) {
+    if (type === GAP && isBack(data)) {
       this.#dropCatcher();
     } else if (this.#catcher || this.#isPaused) {
       if (isAfter(id, this.#target)) this.#target = id;

@@ -282,3 +282,29 @@ def test_a_tab_that_comes_does_not_excuse_a_silent_leader(world, browser):
 
     all_have([tabs[0], open_late], ids)
     leader_of(tabs)
+
+
+def test_a_gap_of_a_leader_that_is_behind_is_the_leaders_alone(world, browser):
+    """As if retention had overtaken a new leader that was behind this tab."""
+    tabs = open_tabs(world, browser, 2)
+    ids = publish(world, 3)
+    all_have(tabs, ids)
+    follower = next(tab for tab in tabs if tab is not leader_of(tabs))
+
+    follower.page.run("""(async () => {
+      const name = 'tidings ' + new URL('/events/news', location);
+      const data = {requested: '1', resumed: '%s', reason: 'trimmed'};
+      const value = {id: %s, channel_id: 'news', ts: new Date().toISOString(),
+                     data: {type: 'tidings.gap', data}};
+      const heard = new Promise((resolve) => {
+        window.other = new BroadcastChannel(name);
+        window.other.onmessage = resolve;
+      });
+      const speaker = new BroadcastChannel(name);
+      speaker.postMessage({value, before: '1'});
+      await heard;
+    })()""" % (ids[0], ids[0]))
+
+    assert follower.page.run("stream.lastId") == str(ids[-1])
+    assert follower.said("gaps") == []
+    all_have(tabs, ids + publish(world, 2))
