@@ -12,6 +12,10 @@
 
 #include "../web/web_assets.h"
 
+#include <tidings/check.h>
+#include <tidings/gzip.h>
+
+#include <stdlib.h>
 #include <string.h>
 
 /* clang-format off */
@@ -69,27 +73,81 @@ static bool is_folder(struct text path)
     return false;
 }
 
-static void answer_asset(struct connection *connection,
+static size_t asset_count(void)
+{
+    size_t count = 0;
+
+    while (web_assets[count].path != NULL)
+        count++;
+    return count;
+}
+
+struct buffer *assets_pack(void)
+{
+    struct buffer *packed = must_calloc(asset_count(), sizeof *packed);
+
+    for (size_t i = 0; i < asset_count(); i++) {
+        buffer_init(&packed[i]);
+        gzip_append_all(&packed[i], (struct text){web_assets[i].bytes,
+                                                  web_assets[i].length});
+        if (packed[i].length >= web_assets[i].length)
+            buffer_fini(&packed[i]);
+    }
+    gzip_thread_end();
+    return packed;
+}
+
+void assets_free_packed(struct buffer **packed)
+{
+    for (size_t i = 0; i < asset_count(); i++)
+        buffer_fini(&(*packed)[i]);
+    free(*packed);
+    *packed = NULL;
+}
+
+/* Has the client this asset, in whichever coding? */
+static bool is_known(const struct handoff_request *request, const char *tag)
+{
+    struct text known = request_header(request, "If-None-Match");
+
+    if (known.length > 2 && memcmp(known.bytes, "W/", 2) == 0) {
+        known.bytes += 2;
+        known.length -= 2;
+    }
+    return text_is(known, tag);
+}
+
+static void answer_asset(const struct http_context *context,
+                         struct connection *connection,
                          const struct handoff_request *request,
                          const struct web_asset *asset)
 {
+    const struct buffer *packed = &context->packed_assets[asset - web_assets];
+    bool is_packed = context->config->gzip && packed->length > 0 &&
+                     request_takes_coding(request, "gzip");
+    struct answer answer = {
+        .status = 200,
+        .type = type_of(text_of(asset->path)),
+        .body = is_packed ? buffer_text(packed)
+                          : (struct text){asset->bytes, asset->length}};
     struct buffer headers;
-    bool is_known =
-        text_is(request_header(request, "If-None-Match"), asset->tag);
 
     buffer_init(&headers);
     buffer_printf(&headers,
-                  "ETag: %s\r\nCache-Control: no-cache\r\n"
+                  "ETag: %s%s\r\nCache-Control: no-cache\r\n"
+                  "Vary: Accept-Encoding\r\n"
                   "X-Content-Type-Options: nosniff\r\n"
                   "Content-Security-Policy: " CONTENT_POLICY "\r\n",
-                  asset->tag);
-    connection_answer(
-        connection, &(struct answer){
-                        .status = is_known ? 304 : 200,
-                        .type = is_known ? NULL : type_of(text_of(asset->path)),
-                        .headers = buffer_text(&headers),
-                        .body = {asset->bytes, is_known ? 0 : asset->length},
-                    });
+                  is_packed ? "W/" : "", asset->tag);
+    if (is_known(request, asset->tag)) {
+        answer.status = 304;
+        answer.type = NULL;
+        answer.body = text_of("");
+    } else if (is_packed) {
+        buffer_append_string(&headers, "Content-Encoding: gzip\r\n");
+    }
+    answer.headers = buffer_text(&headers);
+    connection_answer(connection, &answer);
     buffer_fini(&headers);
 }
 
@@ -104,7 +162,7 @@ void assets_handle(const struct http_context *context,
     if (subscribe_at_root(context, connection, request))
         return;
     if (asset != NULL) {
-        answer_asset(connection, request, asset);
+        answer_asset(context, connection, request, asset);
         return;
     }
     if (!is_folder(path)) {

@@ -23,7 +23,8 @@ struct http_context {
     struct crew **crews;
     unsigned crew_count;
     struct origins *origins;
-    struct shutdown *shutdown; /* set before the crews start */
+    struct shutdown *shutdown;    /* set before the crews start */
+    struct buffer *packed_assets; /* assets.c */
 };
 
 /* clang-format off */
@@ -68,6 +69,11 @@ ROUTES(ROUTE)
 bool subscribe_at_root(const struct http_context *context,
                        struct connection *connection,
                        const struct handoff_request *request);
+
+/* What assets_handle gives to clients that take gzip, made by main at start:
+ * one buffer per asset, empty where compressing does not pay. */
+struct buffer *assets_pack(void);
+void assets_free_packed(struct buffer **packed);
 
 /* crew_handler_fn. */
 void routes_handle(void *context, struct connection *connection,

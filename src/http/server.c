@@ -69,7 +69,8 @@ enum status server_create(const struct config *config, struct journal *journal,
                                             .journal = journal,
                                             .crews = server->crews,
                                             .crew_count = server->crew_count,
-                                            .origins = origins_create(config)};
+                                            .origins = origins_create(config),
+                                            .packed_assets = assets_pack()};
     metrics_register(&server->metrics);
     for (unsigned i = 0; i < server->crew_count; i++) {
         struct crew_options options = {.config = config,
@@ -211,6 +212,7 @@ void server_destroy(struct server **server)
         wait_keys_destroy(&keys);
     }
     origins_destroy(&mine->context.origins);
+    assets_free_packed(&mine->context.packed_assets);
     free(mine->crews);
     free(mine);
 }

@@ -164,3 +164,24 @@ def test_3_who_reads_below_the_coding_gets_none(world):
     assert "Content-Encoding" not in stream.headers
     lines = world.lines("/events/news?flavor=lines", headers=agent)
     assert lines.headers["Content-Encoding"] == "gzip"
+
+
+@pytest.mark.parametrize("path", ["/", "/demo/", "/tidings.js"])
+def test_8_pages_and_scripts_are_compressed_for_who_asks(world, path):
+    plain = world.http("GET", path)
+    packed = world.http("GET", path, GZIP)
+    assert packed.headers["Content-Encoding"] == "gzip"
+    assert packed.body == plain.body
+    assert int(packed.headers["Content-Length"]) < len(plain.body)
+    assert "accept-encoding" in plain.headers["Vary"].lower()
+    assert packed.headers["ETag"] == "W/" + plain.headers["ETag"]
+
+
+def test_8_a_page_that_is_known_is_not_sent_again_in_either_coding(world):
+    for headers in ({}, GZIP):
+        tag = world.http("GET", "/tidings.js", headers).headers["ETag"]
+        for again in ({}, GZIP):
+            answer = world.http("GET", "/tidings.js",
+                                {**again, "If-None-Match": tag})
+            assert answer.status == 304 and answer.body == b""
+            assert "Content-Encoding" not in answer.headers
