@@ -8,11 +8,11 @@
 static void check_event(struct text type, struct text data)
 {
     struct event_view event = {
-        UINT64_C(1844674407370955),
-        INT64_C(1406125522250),
-        {"cheese", 6},
-        type,
-        data,
+        .id = UINT64_C(1844674407370955),
+        .time_ms = INT64_C(1406125522250),
+        .channel = {"cheese", 6},
+        .type = type,
+        .data = data,
     };
 
     CHECK(event_type_is_valid(type));
