@@ -110,7 +110,7 @@ def test_a_stream_that_grew_too_long_is_left_and_nothing_is_lost(
     for _ in range(10):
         ids += old.publish_prices(20, pad=800)
     page.wait_for(ids[-1])
-    assert page.ids() == ids and len(page.requests()) > 2
+    assert page.ids() == ids and len(page.requests()) >= 2
 
 
 def test_pages_of_the_other_scheme_get_their_preflight(old, browser):
