@@ -69,15 +69,20 @@ static bool take_weekday(struct text *rest, int64_t *seconds_out)
     return false;
 }
 
+/* The time of day that stands behind a day and at least one blank. */
+static bool take_time_behind(struct text *rest, int64_t *seconds_out)
+{
+    if (rest->length == 0 || rest->bytes[0] != ' ')
+        return false;
+    civil_skip_blanks(rest);
+    return civil_take_time(rest, false, true, seconds_out);
+}
+
 static bool take_week_time(struct text *rest, int64_t *seconds_out)
 {
     int64_t day, time;
 
-    if (!take_weekday(rest, &day) ||
-        !(rest->length > 0 && rest->bytes[0] == ' '))
-        return false;
-    civil_skip_blanks(rest);
-    if (!civil_take_time(rest, false, true, &time))
+    if (!take_weekday(rest, &day) || !take_time_behind(rest, &time))
         return false;
     *seconds_out = (day + time) % WEEK_S;
     return true;
@@ -163,11 +168,7 @@ static bool take_date_time(struct text *rest, int64_t *civil_out)
 {
     int64_t date, time;
 
-    if (!civil_take_date(rest, &date) ||
-        !(rest->length > 0 && rest->bytes[0] == ' '))
-        return false;
-    civil_skip_blanks(rest);
-    if (!civil_take_time(rest, false, true, &time))
+    if (!civil_take_date(rest, &date) || !take_time_behind(rest, &time))
         return false;
     *civil_out = date + time;
     return true;
