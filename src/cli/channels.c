@@ -12,8 +12,6 @@
 #include "json_tokens.h"
 #include "options.h"
 
-#define HTTP_OK 200
-
 /* clang-format off */
 static const struct column {
     const char *member, *title;
@@ -95,8 +93,7 @@ static int ask(struct http_client *client, const char *match,
 {
     struct http_call call = {"GET", {NULL, 0}, NULL, 0, {NULL, 0}};
     struct buffer target;
-    unsigned http_status = 0;
-    enum status st;
+    int exit_code;
 
     buffer_init(&target);
     buffer_append_string(&target, "/channels");
@@ -105,16 +102,9 @@ static int ask(struct http_client *client, const char *match,
         url_append_escaped(&target, text_of(match));
     }
     call.target = buffer_text(&target);
-    st = http_client_ask(client, &call, &http_status);
-    if (st == ST_OK)
-        st = http_client_read_all(client, answer);
+    exit_code = cli_ask(client, &call, answer);
     buffer_fini(&target);
-    if (st != ST_OK)
-        return cli_fail(EXIT_FAILED, "%s", http_client_why(client));
-    if (http_status != HTTP_OK)
-        return cli_refused(http_status, answer->length > 0 ? buffer_text(answer)
-                                                           : text_of(""));
-    return EXIT_DONE;
+    return exit_code;
 }
 
 static int run(struct http_client *client, const char *match, bool as_json)

@@ -1,10 +1,13 @@
-/* command.c -- how a command says that it failed, or was refused. */
+/* command.c -- how a command asks a server, and says that it failed. */
 #include "command.h"
 
 #include <stdarg.h>
 #include <stdio.h>
 
+#include "http_client.h"
 #include "json_tokens.h"
+
+#define HTTP_OK 200
 
 int cli_fail(int exit_code, const char *format, ...)
 {
@@ -34,4 +37,20 @@ int cli_refused(unsigned http_status, struct text answer)
                    TEXT_ARGS(buffer_text(&sentence)));
     buffer_fini(&sentence);
     return EXIT_FAILED;
+}
+
+int cli_ask(struct http_client *client, const struct http_call *call,
+            struct buffer *answer)
+{
+    unsigned http_status = 0;
+    enum status st = http_client_ask(client, call, &http_status);
+
+    if (st == ST_OK)
+        st = http_client_read_all(client, answer);
+    if (st != ST_OK)
+        return cli_fail(EXIT_FAILED, "%s", http_client_why(client));
+    if (http_status != HTTP_OK)
+        return cli_refused(http_status, answer->length > 0 ? buffer_text(answer)
+                                                           : text_of(""));
+    return EXIT_DONE;
 }

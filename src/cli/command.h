@@ -15,7 +15,11 @@
 #ifndef CLI_COMMAND_H
 #define CLI_COMMAND_H
 
+#include <tidings/buffer.h>
 #include <tidings/text.h>
+
+struct http_call;
+struct http_client;
 
 #define EXIT_DONE   0
 #define EXIT_FAILED 1 /* it was tried: refused, unreachable, broken */
@@ -39,5 +43,9 @@ int cli_fail(int exit_code, const char *format, ...)
 
 /* Says what the server said: the sentence of its JSON error if it is one. */
 int cli_refused(unsigned http_status, struct text answer);
+
+/* Asks and reads the whole answer; says so when it is not 200. */
+int cli_ask(struct http_client *client, const struct http_call *call,
+            struct buffer *answer);
 
 #endif

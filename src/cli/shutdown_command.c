@@ -13,8 +13,6 @@
 #include "json_tokens.h"
 #include "options.h"
 
-#define HTTP_OK 200
-
 static const char about[] =
     "Tells browsers to stay away until a time: every stream and wait is told "
     "and\n"
@@ -44,8 +42,7 @@ static int ask(struct http_client *client, const char *method,
     struct http_call call = {
         method, text_of("/admin/shutdown"), &json, 0, {NULL, 0}};
     struct buffer body;
-    unsigned http_status = 0;
-    enum status st;
+    int exit_code;
 
     buffer_init(&body);
     if (until != NULL) {
@@ -53,16 +50,9 @@ static int ask(struct http_client *client, const char *method,
         call.field_count = 1;
         call.body = buffer_text(&body);
     }
-    st = http_client_ask(client, &call, &http_status);
-    if (st == ST_OK)
-        st = http_client_read_all(client, answer);
+    exit_code = cli_ask(client, &call, answer);
     buffer_fini(&body);
-    if (st != ST_OK)
-        return cli_fail(EXIT_FAILED, "%s", http_client_why(client));
-    if (http_status != HTTP_OK)
-        return cli_refused(http_status, answer->length > 0 ? buffer_text(answer)
-                                                           : text_of(""));
-    return EXIT_DONE;
+    return exit_code;
 }
 
 /* The text of a member, or nothing. */
