@@ -20,6 +20,7 @@
 #include <tidings/config.h>
 #include <tidings/status.h>
 #include <tidings/text.h>
+#include <tidings/wire.h> /* selector_covers */
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -72,8 +73,5 @@ struct text grant_subject(const struct grant *grant);
 /* The claim `exp`: from then on the grant is over (without leeway, which is for
  * clocks that differ when a token is checked). */
 int64_t grant_expires_ms(const struct grant *grant);
-
-/* Does every channel that `asked` matches match `right` too? */
-bool selector_covers(struct text right, struct text asked);
 
 #endif

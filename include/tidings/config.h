@@ -2,7 +2,8 @@
  *
  * The table is the truth: struct config, defaults, range checks, file,
  * environment and flag parsing, --help, --print-config and the sample file come
- * out of it. A setting cannot exist without a unit, a range and a sentence.
+ * out of it. A setting cannot exist without a unit, a range and a sentence. One
+ * whose unit is "secret" is never printed, and no flag: others can see those.
  *
  * Order of strength: flag `--name value`, environment TIDINGS_NAME, file,
  * default. A file has `name = value` lines, `#` comments, and sections
@@ -60,6 +61,11 @@
     NUMBER(longpoll_busy_s,     5,              1,   3600,          "s",      "x-ps-reconnect-in for a second request with the same wait key") \
     FLAG  (gzip,                true,                               "flag",   "compress streams and answers for clients that take it") \
     WORD  (origins,             "",                                 "origins", "pages of these origins may subscribe and publish, comma separated; besides the server's own") \
+    WORD  (token_keys,          "",                                 "files",  "keys that sign tokens, comma separated: files with PEM keys, a JWK or JWKS, or a secret; none and no token_secret: nobody needs a token") \
+    WORD  (token_secret,        "",                                 "secret", "a secret that signs tokens (HS256), 32 bytes or more, as TIDINGS_TOKEN_SECRET; a flag would show it to everybody") \
+    WORD  (token_issuer,        "",                                 "word",   "the claim iss that a token must have; empty: any or none") \
+    WORD  (token_audience,      "",                                 "word",   "the claim aud that a token must have, perhaps among others; empty: any or none") \
+    WORD  (anonymous_subscribe, "",                                 "selectors", "channels and patterns, comma separated, that need no token; empty: none") \
     WORD  (websocket_root,      "",                                 "channel", "a WebSocket at / gets this channel or pattern, as type and data; empty: there is none") \
     WORD  (shutdown,            "",                                 "windows", "browsers stay away in these windows of every week: Fri 17:00 .. Sun 17:00, Wed 02:00 .. Wed 02:30") \
     WORD  (shutdown_dates,      "",                                 "file",   "and in these: lines such as 2026-12-24 12:00 .. 2026-12-27 08:00") \

@@ -41,6 +41,15 @@ bool selector_is_valid(struct text selector);
 bool selector_is_pattern(struct text selector);
 bool selector_matches(struct text selector, struct text channel);
 
+/* Does every channel that `asked` matches match `right` too? Both are valid. */
+bool selector_covers(struct text right, struct text asked);
+
+/* The next of a list with commas between, from `*cursor` (0 at first), without
+ * the spaces around it; false at its end. What stands between two commas may be
+ * empty. */
+bool list_next(struct text list, size_t *cursor, struct text *item_out);
+bool selector_list_is_valid(struct text list); /* may be empty */
+
 /* ---- json.c ------------------------------------------------------------- */
 
 bool json_is_valid(struct text text); /* RFC 8259, depth <= 64 */

@@ -74,6 +74,11 @@ const struct setting *setting_find(const struct setting_table *table,
     return NULL;
 }
 
+bool setting_is_secret(const struct setting *setting)
+{
+    return strcmp(setting->unit, "secret") == 0;
+}
+
 static void set_default(const struct setting *setting, char *at)
 {
     const bool flag = setting->initial != 0;

@@ -86,6 +86,13 @@ static enum status read_flag(struct config *config, struct flag *flag,
 
     if (setting == NULL)
         return unknown_flag(flag, why, why_bytes);
+    if (setting_is_secret(setting)) {
+        snprintf(why, why_bytes,
+                 "--%s: everybody on this machine can read flags; a secret "
+                 "goes into the environment or the file",
+                 setting->name);
+        return ST_BAD_INPUT;
+    }
     if (setting->kind == SETTING_FLAG)
         take_yes_or_no(flag, words);
     else

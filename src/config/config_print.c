@@ -1,7 +1,8 @@
 /* config_print.c -- the settings as a file, and as a page of help.
  *
  * The file has a comment above each setting, so that it is its own manual; what
- * it prints loads to the same settings. The help is the same table with flags.
+ * it prints loads to the same settings, but for secrets: of them it says only
+ * whether they are set. The help is the same table with flags.
  */
 #include <tidings/buffer.h>
 
@@ -16,7 +17,11 @@ static void print_value(const struct setting *setting, const void *record,
 
     buffer_init(&value);
     setting_write(setting, record, &value);
-    fprintf(out, "%s = %.*s\n", setting->name, TEXT_ARGS(buffer_text(&value)));
+    if (setting_is_secret(setting) && !text_is(buffer_text(&value), "\"\""))
+        fprintf(out, "# %s is set, and a secret\n", setting->name);
+    else
+        fprintf(out, "%s = %.*s\n", setting->name,
+                TEXT_ARGS(buffer_text(&value)));
     buffer_fini(&value);
 }
 

@@ -247,6 +247,17 @@ static bool is_not_empty(struct text text)
     return text.length > 0;
 }
 
+static bool file_list_is_valid(struct text list)
+{
+    struct text file;
+    size_t cursor = 0;
+
+    while (list_next(list, &cursor, &file))
+        if (file.length == 0)
+            return false;
+    return list.length == 0 || list.bytes[list.length - 1] != ',';
+}
+
 static bool is_selector_or_empty(struct text text)
 {
     return text.length == 0 || selector_is_valid(text);
@@ -266,6 +277,8 @@ static const struct {
     {"listen",      is_address,            "address:port, such as 127.0.0.1:8080 or [::1]:0"},
     {"data",        is_not_empty,          "the name of a directory"},
     {"origins",     origin_list_is_valid,  "exact origins with commas between them, such as https://www.example.org,http://localhost:3000: no path, and never * or null"},
+    {"token_keys",  file_list_is_valid,    "names of files with commas between them"},
+    {"anonymous_subscribe", selector_list_is_valid, "channels and patterns with commas between them, such as news,prices.*"},
     {"websocket_root", is_selector_or_empty, "a channel or a pattern"},
     {"shutdown",    schedule_weeks_are_valid, "windows with commas between them, such as Fri 17:00 .. Sun 17:00: days are Mon Tue Wed Thu Fri Sat Sun, none ends where it begins, and together they leave some time of the week open"},
     {"nats",        has_no_space,          "NATS URLs with commas between them and no spaces"},

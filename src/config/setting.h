@@ -50,6 +50,7 @@ extern const struct setting_table channel_settings;
 /* `-` and `_` are the same. NULL if there is none. */
 const struct setting *setting_find(const struct setting_table *table,
                                    struct text name);
+bool setting_is_secret(const struct setting *setting);
 void record_init(const struct setting_table *table, void *record);
 void record_fini(const struct setting_table *table, void *record);
 

@@ -103,6 +103,60 @@ bool selector_matches(struct text selector, struct text channel)
     return have_at > channel.length;
 }
 
+/* Token by token: `>` covers whatever is left, a `*` any one token but `>`,
+ * which may be many, and a plain token only itself, since `*` matches others
+ * too. Nothing shorter or longer is covered. */
+bool selector_covers(struct text right, struct text asked)
+{
+    struct text may, want;
+    size_t may_at = 0, want_at = 0;
+
+    while (next_token(right, &may_at, &may)) {
+        if (!next_token(asked, &want_at, &want))
+            return false;
+        if (text_is(may, ">"))
+            return true;
+        if (text_is(want, ">"))
+            return false;
+        if (!text_is(may, "*") && !text_equals(may, want))
+            return false;
+    }
+    return want_at > asked.length;
+}
+
+bool list_next(struct text list, size_t *cursor, struct text *item_out)
+{
+    const char *comma;
+    struct text item;
+
+    if (*cursor >= list.length)
+        return false;
+    item = (struct text){list.bytes + *cursor, list.length - *cursor};
+    comma = memchr(item.bytes, ',', item.length);
+    if (comma != NULL)
+        item.length = (size_t)(comma - item.bytes);
+    *cursor += item.length + 1;
+    while (item.length > 0 && item.bytes[0] == ' ') {
+        item.bytes++;
+        item.length--;
+    }
+    while (item.length > 0 && item.bytes[item.length - 1] == ' ')
+        item.length--;
+    *item_out = item;
+    return true;
+}
+
+bool selector_list_is_valid(struct text list)
+{
+    struct text selector;
+    size_t cursor = 0;
+
+    while (list_next(list, &cursor, &selector))
+        if (!selector_is_valid(selector))
+            return false;
+    return list.length == 0 || list.bytes[list.length - 1] != ',';
+}
+
 static bool has_control(struct text type)
 {
     size_t i;
