@@ -126,7 +126,8 @@ struct handoff_lender {
     bool was_handled;
     bool is_asterisk; /* the target is `*`, lent as `/` */
     struct handoff_header headers[MG_MAX_HEADERS];
-    char raw_path[HEAD_MAX_BYTES]; /* ended by NUL */
+    char raw_path[HEAD_MAX_BYTES]; /* ended by NUL; then the authority, too */
+    const char *authority;         /* of an absolute target, or empty */
 };
 
 /* What the calling thread is to the hooks; at most one of the two is set. */
@@ -371,6 +372,9 @@ static void copy_headers(struct handoff_lender *lender,
     for (int i = 0; i < info->num_headers; i++) {
         lender->headers[i].name = info->http_headers[i].name;
         lender->headers[i].value = info->http_headers[i].value;
+        if (*lender->authority != '\0' &&
+            strcasecmp(lender->headers[i].name, "Host") == 0)
+            lender->headers[i].value = lender->authority;
     }
 }
 
@@ -632,7 +636,10 @@ static int lay_out(struct handoff_lender *lender, struct text bytes)
     append_head(connection, head.target);
     append_head(connection, head.after);
     memcpy(lender->raw_path, head.path.bytes, head.path.length);
-    lender->raw_path[head.path.length] = '\0';
+    snprintf(lender->raw_path + head.path.length, /* both are of one head */
+             sizeof lender->raw_path - head.path.length, "%c%.*s", '\0',
+             TEXT_ARGS(head.authority));
+    lender->authority = lender->raw_path + head.path.length + 1;
     lender->is_asterisk = head.is_asterisk;
     return 0;
 }

@@ -4,7 +4,8 @@
  * found here, before. Three forms of target need more than civetweb does:
  *
  *   http://host/path   civetweb closes, unless it thinks that the host is
- *                      itself. RFC 9112 wants it served: lent as /path.
+ *                      itself. RFC 9112 wants it served: lent as /path, with
+ *                      this host for the Host that came (3.2.2).
  *   *                  civetweb closes. Of an OPTIONS it is right: lent as `/`.
  *   /a%00b, /a%0db     civetweb cuts the path at the first and gives the
  *                      second to the handler. Control bytes are refused.
@@ -68,6 +69,14 @@ static size_t authority_bytes(struct text target)
     return scheme + take_until(skip(target, scheme), "/?").length;
 }
 
+/* What is left of `http://authority`. */
+static struct text without_scheme(struct text absolute)
+{
+    const size_t scheme = take_until(absolute, ":").length;
+
+    return absolute.length == 0 ? absolute : skip(absolute, scheme + 3);
+}
+
 /* A percent sign before the digits of a control byte; DEL is one. */
 static bool has_escaped_control(struct text path)
 {
@@ -92,8 +101,9 @@ int handoff_head_read(struct text bytes, struct handoff_head *head_out)
     const size_t before = method.length + (method.length < head.length);
     const struct text sent = take_until(skip(head, before), " \r\n");
     const bool is_asterisk = text_is(sent, "*") && text_is(method, "OPTIONS");
+    const size_t absolute = authority_bytes(sent);
     const struct text target =
-        is_asterisk ? text_of("/") : skip(sent, authority_bytes(sent));
+        is_asterisk ? text_of("/") : skip(sent, absolute);
     const struct text path = take_until(target, "?");
 
     if (has_escaped_control(path))
@@ -105,6 +115,7 @@ int handoff_head_read(struct text bytes, struct handoff_head *head_out)
     head_out->path = is_asterisk        ? sent
                      : path.length == 0 ? text_of("/")
                                         : path;
+    head_out->authority = without_scheme(first(sent, absolute));
     head_out->is_asterisk = is_asterisk;
     return 0;
 }

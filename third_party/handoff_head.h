@@ -23,8 +23,9 @@ struct handoff_head {
     struct text target; /* path and query */
     struct text after;  /* the version and all fields */
 
-    struct text path; /* as sent, without the query; never empty */
-    bool is_asterisk; /* the target is `*`, and lent as `/` */
+    struct text path;      /* as sent, without the query; never empty */
+    struct text authority; /* of an absolute target, without its scheme */
+    bool is_asterisk;      /* the target is `*`, and lent as `/` */
 };
 
 /* What has no target at all has all its bytes in `before`. */

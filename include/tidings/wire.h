@@ -164,12 +164,13 @@ struct http_head {
     bool is_http_10;
     bool keeps_alive; /* by version and Connection */
     bool expects_continue;
-    bool has_tabs; /* HTAB inside field values: civetweb wants spaces */
+    bool is_untidy; /* tabs in values, blanks behind them: civetweb takes
+                       the first for an error, the second for the value */
 };
 
 /* ST_OK; ST_EMPTY: no end of head yet in these bytes (ask again with more);
- * ST_BAD_INPUT: `*http_status_out` (400, 405, 411, 414, 417, 431, 501, 505) and
- * `*why_out`. Leading empty lines (at most 2) are skipped and counted in bytes.
+ * ST_BAD_INPUT: `*http_status_out` (400, 405, 411, 414, 415, 417, 431, 501, 505)
+ * and `*why_out`. Leading empty lines (at most 2) are skipped and counted in bytes.
  */
 enum status http_head_check(struct text bytes, struct http_head *head_out,
                             unsigned *http_status_out,

@@ -62,20 +62,30 @@ static void describe_socket(const struct connection *connection,
     socket->local.ss_family = socket->remote.ss_family;
 }
 
+/* The same head with spaces for tabs, and none before a line's end. A CR is
+ * always one of CR LF: the head was checked. */
+static struct text tidied(struct text head, char *room)
+{
+    size_t length = 0;
+
+    for (size_t i = 0; i < head.length; i++) {
+        while (head.bytes[i] == '\r' && length > 0 && room[length - 1] == ' ')
+            length--;
+        room[length++] = head.bytes[i] == '\t' ? ' ' : head.bytes[i];
+    }
+    return (struct text){room, length};
+}
+
 static void lend(struct connection *connection, struct text head)
 {
     struct crew *crew = connection->crew;
     struct handoff_socket socket;
-    char without_tabs[HEAD_MAX_BYTES];
+    char tidy[HEAD_MAX_BYTES];
     enum status st;
 
-    if (crew->head.has_tabs) {
-        CHECK(head.length <= sizeof without_tabs);
-        memcpy(without_tabs, head.bytes, head.length);
-        for (size_t i = 0; i < head.length; i++)
-            if (without_tabs[i] == '\t')
-                without_tabs[i] = ' ';
-        head.bytes = without_tabs;
+    if (crew->head.is_untidy) {
+        CHECK(head.length <= sizeof tidy);
+        head = tidied(head, tidy);
     }
     describe_socket(connection, &socket);
     crew->refusal.length = 0;
@@ -113,6 +123,7 @@ static bool read_head(struct connection *connection)
         return false;
     }
     connection->has_begun = false;
+    connection->is_head = asks_for_head(head); /* refusals have no body then */
     if (st == ST_EMPTY || (st == ST_OK && crew->head.bytes > HEAD_MAX_BYTES)) {
         refuse_head(connection, 431, "the request's head is over 16 KiB");
         return true;
@@ -127,7 +138,6 @@ static bool read_head(struct connection *connection)
     connection->is_http_10 = crew->head.is_http_10;
     connection->keeps_alive = crew->head.keeps_alive;
     connection->has_body_left = crew->head.body != HTTP_BODY_NONE;
-    connection->is_head = asks_for_head(head);
     if (crew->is_draining)
         connection->keeps_alive = false; /* the handler refuses */
     lend(connection, head);

@@ -31,6 +31,10 @@ static const struct route {
 #undef ROUTE
 };
 
+/* What an OPTIONS of `*` asks about. */
+static const struct route whole_server = {"*", false, (1u << METHOD_OTHER) - 1,
+                                          NULL};
+
 static const char *const method_names[] = {
 #define M(name) [METHOD_##name] = #name,
     METHODS(M)
@@ -145,6 +149,10 @@ void routes_handle(void *arg, struct connection *connection,
         connection_refuse(connection, 503, "stopping",
                           "the server is stopping; come back in a moment",
                           text_of("Retry-After: 2\r\n"));
+        return;
+    }
+    if (strcmp(request->raw_path, "*") == 0) {
+        answer_options(context, connection, &whole_server, request);
         return;
     }
     for (unsigned i = 0; i < sizeof routes / sizeof *routes; i++) {

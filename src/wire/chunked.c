@@ -21,6 +21,7 @@
 #define CHUNKED_STATES(S)                                                      \
     S(SIZE_FIRST,    "the first digit of a chunk's size")                      \
     S(SIZE,          "more digits, an extension or the end of the line")       \
+    S(SIZE_BLANK,    "blanks, an extension or the end of the line")            \
     S(EXTENSION,     "the rest of the line")                                   \
     S(SIZE_LF,       "the LF of the line with the size")                       \
     S(DATA,          "`left` bytes of data")                                   \
@@ -81,9 +82,11 @@ static enum chunked_state after_size(struct chunked *chunked, char c)
 {
     if (c == '\r')
         return STATE_SIZE_LF;
-    if (c == ';' || c == ' ' || c == '\t')
+    if (c == ';')
         return count(chunked, STATE_EXTENSION);
-    return take_digit(chunked, c);
+    if (c == ' ' || c == '\t')
+        return count(chunked, STATE_SIZE_BLANK);
+    return chunked->state == STATE_SIZE ? take_digit(chunked, c) : STATE_BAD;
 }
 
 static enum chunked_state take_trailer_name(struct chunked *chunked, char c)
@@ -111,6 +114,7 @@ static enum chunked_state take_byte(struct chunked *chunked, char c)
         chunked->left = 0;
         return take_digit(chunked, c);
     case STATE_SIZE:
+    case STATE_SIZE_BLANK:
         return after_size(chunked, c);
     case STATE_EXTENSION:
         return pass_over(chunked, c, STATE_EXTENSION, STATE_SIZE_LF);

@@ -21,9 +21,10 @@
     R(BARE_LF,           400, "a line of the head does not end with CR LF")    \
     R(CONTROL,           400, "the head has a control character in it")        \
     R(REQUEST_LINE,      400, "the request line must be a method, a target and a version, each after one space") \
-    R(METHOD,            405, "the methods here are GET, HEAD, POST, PUT, DELETE, OPTIONS and PATCH") \
+    R(METHOD,            501, "the methods here are GET, HEAD, POST, PUT, DELETE, OPTIONS and PATCH") \
+    R(METHOD_NEVER,      405, "neither tunnels nor echoes are made here")      \
     R(TARGET_LONG,       414, "the request's target is longer than 8 KiB")     \
-    R(TARGET_FORM,       400, "the request's target must start with a slash")  \
+    R(TARGET_FORM,       400, "the request's target must be a path, or http:// or https:// with a host and a path") \
     R(TARGET_CHARACTER,  400, "the request's target has a character that must be percent-encoded") \
     R(TARGET_ESCAPE,     400, "the path has a percent sign without two hexadecimal digits") \
     R(TARGET_CONTROL,    400, "the path has a percent-encoded control character") \
@@ -35,6 +36,7 @@
     R(FIELD_COUNT,       431, "the head has more than 64 headers")             \
     R(HOST_COUNT,        400, "a request has exactly one Host header")         \
     R(HOST_FORM,         400, "the Host header is not a host with perhaps a port") \
+    R(FIELD_TWICE,       400, "the request has a header twice that means one thing") \
     R(LENGTH_TWICE,      400, "the request has two Content-Length headers")    \
     R(LENGTH_FORM,       400, "the Content-Length is not a number of bytes")   \
     R(LENGTH_AND_CODING, 400, "the request has both Content-Length and Transfer-Encoding") \
@@ -43,6 +45,7 @@
     R(CODING_FORM,       400, "the Transfer-Encoding must be chunked, once and at its end") \
     R(CODING_VERSION,    400, "HTTP/1.0 has no Transfer-Encoding")             \
     R(CODING_UNKNOWN,    501, "the only Transfer-Encoding here is chunked")    \
+    R(PACKED,            415, "the only Content-Encoding of a request here is identity") \
     R(EXPECT,            417, "the only expectation here is 100-continue")
 /* clang-format on */
 
@@ -57,6 +60,7 @@ struct http_check {
     enum http_refusal refusal; /* valid after ST_BAD_INPUT */
 
     unsigned field_count, host_count, length_count, coding_count;
+    unsigned singles_seen; /* a bit for each row of SINGLES */
     bool has_unknown_coding;
     bool says_close, says_keep_alive;
     bool is_for_body; /* a method whose body means something */
@@ -81,6 +85,9 @@ static inline bool http_is(char c, unsigned kinds)
 {
     return (http_characters[(unsigned char)c] & kinds) != 0;
 }
+
+/* A host and perhaps a port, or nothing (http_fields.c). */
+bool http_is_authority(struct text text);
 
 /* The first line, without its CR LF. */
 enum status http_check_request_line(struct http_check *check,

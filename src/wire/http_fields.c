@@ -10,6 +10,8 @@
  */
 #include "http_check.h"
 
+#include "hex.h"
+
 #define LENGTH_MAX UINT64_C(9223372036854775807) /* civetweb's is signed */
 
 /* Letters and hyphens: setting bit 5 makes a letter small and changes no other
@@ -51,17 +53,76 @@ static bool next_element(struct text list, size_t *cursor,
     return true;
 }
 
-static enum status on_host(struct http_check *check, struct text value)
+/* ---- Host (RFC 3986, 3.2.2) ----------------------------------------------- */
+
+static bool is_port(struct text text)
 {
     size_t i;
 
+    for (i = 0; i < text.length; i++)
+        if (text.bytes[i] < '0' || text.bytes[i] > '9')
+            return false;
+    return true;
+}
+
+/* Bytes of the address in brackets at the start, with them; 0: it is none. */
+static size_t bracketed_bytes(struct text text)
+{
+    size_t i;
+
+    for (i = 1; i < text.length; i++) {
+        if (text.bytes[i] == ']')
+            return i > 1 ? i + 1 : 0;
+        if (!http_is(text.bytes[i], HTTP_IS_HOST) || text.bytes[i] == '[')
+            return 0;
+    }
+    return 0;
+}
+
+/* Bytes of the name at the start; an escape in it must be one. */
+static size_t name_bytes(struct text text)
+{
+    size_t i;
+
+    for (i = 0; i < text.length && text.bytes[i] != ':'; i++) {
+        char c = text.bytes[i];
+
+        if (!http_is(c, HTTP_IS_HOST) || c == '[' || c == ']')
+            break;
+        if (c == '%' &&
+            (text.length - i < 3 || hex_value(text.bytes[i + 1]) < 0 ||
+             hex_value(text.bytes[i + 2]) < 0))
+            break;
+    }
+    return i;
+}
+
+bool http_is_authority(struct text text)
+{
+    size_t host;
+
+    if (text.length == 0)
+        return true;
+    host = text.bytes[0] == '[' ? bracketed_bytes(text) : name_bytes(text);
+    if (text.bytes[0] == '[' && host == 0)
+        return false;
+    if (host == text.length)
+        return true;
+    return text.bytes[host] == ':' &&
+           is_port(
+               (struct text){text.bytes + host + 1, text.length - host - 1});
+}
+
+static enum status on_host(struct http_check *check, struct text value)
+{
     if (++check->host_count > 1)
         return http_refuse(check, REFUSED_HOST_COUNT);
-    for (i = 0; i < value.length; i++)
-        if (!http_is(value.bytes[i], HTTP_IS_HOST))
-            return http_refuse(check, REFUSED_HOST_FORM);
+    if (!http_is_authority(value))
+        return http_refuse(check, REFUSED_HOST_FORM);
     return ST_OK;
 }
+
+/* ---- the others ----------------------------------------------------------- */
 
 static enum status on_content_length(struct http_check *check,
                                      struct text value)
@@ -135,15 +196,41 @@ static enum status on_expect(struct http_check *check, struct text value)
     return ST_OK;
 }
 
+/* To store what is packed as if it were text would be wrong either way. */
+static enum status on_content_encoding(struct http_check *check,
+                                       struct text value)
+{
+    if (value.length > 0 && !equals_ignoring_case(value, "identity"))
+        return http_refuse(check, REFUSED_PACKED);
+    return ST_OK;
+}
+
 /* clang-format off */
+/* Headers that mean one thing and that somebody acts upon, here or before us:
+ * of two, one program takes the first and another the last.                  */
+#define SINGLES(S)                                                             \
+    S("authorization") S("content-type") S("event-time") S("event-type")       \
+    S("idempotency-key") S("last-event-id") S("origin")                        \
+    S("sec-websocket-key") S("sec-websocket-version")
+
 /*    name, small           judged by                                         */
 #define FIELDS(F)                                                              \
     F("host",               on_host)                                           \
     F("content-length",     on_content_length)                                 \
     F("transfer-encoding",  on_transfer_encoding)                              \
     F("connection",         on_connection)                                     \
-    F("expect",             on_expect)
+    F("expect",             on_expect)                                         \
+    F("content-encoding",   on_content_encoding)
 /* clang-format on */
+
+static const struct single_row {
+    const char *name;
+    size_t length;
+} single_rows[] = {
+#define S(name) {name, sizeof name - 1},
+    SINGLES(S)
+#undef S
+};
 
 static const struct field_row {
     const char *name;
@@ -155,6 +242,21 @@ static const struct field_row {
 #undef F
 };
 
+static enum status check_single(struct http_check *check, struct text name)
+{
+    size_t i;
+
+    for (i = 0; i < sizeof single_rows / sizeof single_rows[0]; i++) {
+        if (single_rows[i].length != name.length ||
+            !equals_ignoring_case(name, single_rows[i].name))
+            continue;
+        if ((check->singles_seen & 1u << i) != 0)
+            return http_refuse(check, REFUSED_FIELD_TWICE);
+        check->singles_seen |= 1u << i;
+    }
+    return ST_OK;
+}
+
 enum status http_check_field(struct http_check *check, struct text name,
                              struct text value)
 {
@@ -164,7 +266,7 @@ enum status http_check_field(struct http_check *check, struct text name,
         if (field_rows[i].length == name.length &&
             equals_ignoring_case(name, field_rows[i].name))
             return field_rows[i].judge(check, value);
-    return ST_OK;
+    return check_single(check, name);
 }
 
 static enum status check_coding(struct http_check *check)

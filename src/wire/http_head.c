@@ -144,7 +144,7 @@ static enum status check_value(struct http_check *check, struct text value)
             continue;
         }
         if (*at == '\t')
-            check->head.has_tabs = true;
+            check->head.is_untidy = true;
         else if ((unsigned char)*at < 0x20 || *at == 0x7f)
             return http_refuse(check, REFUSED_CONTROL);
         at++;
@@ -191,6 +191,7 @@ static enum status check_line(struct http_check *check, struct text line)
 
     value.bytes = line.bytes + name.length + 1;
     value.length = line.length - name.length - 1;
+    check->head.is_untidy |= line.bytes[line.length - 1] == ' ';
     st = check_value(check, value);
     if (st != ST_OK)
         return st;

@@ -4,8 +4,12 @@
  * mean, then each part is judged. The version comes first: whoever speaks
  * another protocol is to hear that, and not that his target is odd.
  *
- * Only the origin form (`/path?query`) is accepted. Characters that browsers
- * send in a query without escaping, `{` `}` `|` and the like, are let through.
+ * A target is a path with a query; or the same behind `http://host`, as a proxy
+ * is asked and any server must understand (RFC 9112, 3.2.2); or the `*` of an
+ * OPTIONS. Whoever wants a tunnel (CONNECT) or an echo (TRACE, which would show
+ * a page the cookies that it may not see) is told that there is none.
+ *
+ * Characters that browsers send in a query without escaping, `{` `}` `|` and the like, are let through.
  * A `#`, or a backslash in a path, is not: servers and proxies disagree about
  * what it means. In a path every escape must be one, and none may hide a
  * control character: %00 would cut the path short, %0d%0a would end a line for
@@ -77,6 +81,9 @@ static enum status check_method(struct http_check *check, struct text method)
 {
     size_t i;
 
+    if (text_is(method, "CONNECT") || text_is(method, "TRACE"))
+        return http_refuse(check, REFUSED_METHOD_NEVER);
+
     for (i = 0; i < sizeof method_rows / sizeof method_rows[0]; i++) {
         const struct method_row *row = &method_rows[i];
 
@@ -105,15 +112,55 @@ static enum status check_escapes(struct http_check *check, const char *at,
     return ST_OK;
 }
 
-static enum status check_target(struct http_check *check, struct text target)
+static bool take_prefix(struct text *target, const char *small)
+{
+    size_t length = strlen(small);
+    size_t i;
+
+    if (target->length < length)
+        return false;
+    for (i = 0; i < length; i++)
+        if (((unsigned char)target->bytes[i] | 0x20) !=
+            ((unsigned char)small[i] | 0x20))
+            return false;
+    target->bytes += length;
+    target->length -= length;
+    return true;
+}
+
+/* Takes `http://host:port` off the front of an absolute target. An empty host
+ * must be refused (RFC 9110, 4.2.1), and so are users with passwords (4.2.4). */
+static bool take_authority(struct text *target)
+{
+    struct text authority = {target->bytes, 0};
+
+    if (!take_prefix(target, "http://") && !take_prefix(target, "https://"))
+        return false;
+    authority.bytes = target->bytes;
+    while (target->length > 0 && *target->bytes != '/' &&
+           *target->bytes != '?') {
+        target->bytes++;
+        target->length--;
+        authority.length++;
+    }
+    return authority.length > 0 && authority.bytes[0] != ':' &&
+           http_is_authority(authority);
+}
+
+static enum status check_target(struct http_check *check, struct text method,
+                                struct text target)
 {
     const char *query;
     size_t path_bytes;
 
     if (target.length == 0)
         return http_refuse(check, REFUSED_REQUEST_LINE);
-    if (target.bytes[0] != '/')
+    if (text_is(target, "*") && text_is(method, "OPTIONS"))
+        return ST_OK;
+    if (target.bytes[0] != '/' && !take_authority(&target))
         return http_refuse(check, REFUSED_TARGET_FORM);
+    if (target.length == 0)
+        return ST_OK; /* http://host */
 
     query = memchr(target.bytes, '?', target.length);
     path_bytes = query != NULL ? (size_t)(query - target.bytes) : target.length;
@@ -126,28 +173,28 @@ enum status http_check_request_line(struct http_check *check, struct text line)
 {
     const char *end = line.bytes + line.length;
     const char *method_end = skip(line.bytes, end, HTTP_IS_TOKEN);
-    const char *target, *target_end;
+    const char *start, *target_end;
+    struct text method, target, version;
     enum status st;
 
     if (method_end == line.bytes || method_end == end || *method_end != ' ')
         return http_refuse(check, REFUSED_REQUEST_LINE);
-    target = method_end + 1;
-    target_end = skip(target, end, HTTP_IS_TARGET);
-    if (target_end - target > HTTP_TARGET_MAX_BYTES)
+    start = method_end + 1;
+    target_end = skip(start, end, HTTP_IS_TARGET);
+    if (target_end - start > HTTP_TARGET_MAX_BYTES)
         return http_refuse(check, REFUSED_TARGET_LONG);
     if (target_end == end)
         return http_refuse(check, REFUSED_REQUEST_LINE);
     if (*target_end != ' ')
         return http_refuse(check, REFUSED_TARGET_CHARACTER);
 
-    st = check_version(
-        check, (struct text){target_end + 1, (size_t)(end - target_end - 1)});
+    method = (struct text){line.bytes, (size_t)(method_end - line.bytes)};
+    target = (struct text){start, (size_t)(target_end - start)};
+    version = (struct text){target_end + 1, (size_t)(end - target_end - 1)};
+    st = check_version(check, version);
     if (st == ST_OK)
-        st = check_method(
-            check,
-            (struct text){line.bytes, (size_t)(method_end - line.bytes)});
+        st = check_method(check, method);
     if (st == ST_OK)
-        st = check_target(check,
-                          (struct text){target, (size_t)(target_end - target)});
+        st = check_target(check, method, target);
     return st;
 }
