@@ -25,7 +25,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define TOKEN_MAX_BYTES 8192 /* longer ones are refused before they are read */
+#define TOKEN_MAX_BYTES 8192  /* longer ones are refused before they are read */
+#define TOKEN_LEEWAY_MS 60000 /* for exp and nbf, as clocks differ */
 
 struct keyring;
 struct grant;
@@ -43,6 +44,18 @@ void keyring_unref(struct keyring **keyring);
 bool keyring_is_empty(const struct keyring *keyring);
 unsigned keyring_count(const struct keyring *keyring);
 
+/* The same keys in the same order, issuer and audience? Then nothing changed. */
+bool keyring_equals(const struct keyring *one, const struct keyring *other);
+
+/* For people: the key of this number, from 0. False: there are not so many. */
+struct key_view {
+    const char *algorithm; /* "ES256" */
+    const char *place;     /* "keys.json, key 2", "token_secret" */
+    const char *kid;       /* NULL: it has none */
+};
+bool keyring_key(const struct keyring *keyring, unsigned number,
+                 struct key_view *view_out);
+
 /* Is the key that signed this grant's token still there? */
 bool keyring_holds(const struct keyring *keyring, const struct grant *grant);
 
@@ -53,6 +66,47 @@ bool keyring_holds(const struct keyring *keyring, const struct grant *grant);
 enum status token_check(const struct keyring *keyring, struct text token,
                         int64_t now_wall_ms, struct grant **grant_out,
                         const char **why_out) MUST_USE;
+
+/* The same, step by step, for `tidings token check`: what is known of a token,
+ * also of one that is refused. What comes behind the first failed step is not
+ * there: nothing of the claims without a right signature. */
+struct token_report {
+    const char *algorithm; /* of the header, if it is one of ours; else NULL */
+    struct buffer kid;     /* of the header; empty: it has none */
+    int key;               /* the key that signed it (keyring_key); -1: none */
+    struct buffer claims;  /* their JSON; empty: not signed */
+    struct grant *grant;   /* what it would allow; NULL: no right claims */
+    const char *why;       /* it is refused; NULL: it is good */
+};
+void token_explain(const struct keyring *keyring, struct text token,
+                   int64_t now_wall_ms, struct token_report *report_out);
+void token_report_fini(struct token_report *report);
+
+/* ---- making them -----------------------------------------------------------
+ */
+
+struct signing_key;
+
+/* The one key of a file: a secret, or a pair with its private half (PEM). */
+enum status signing_key_read(const char *path, struct signing_key **key_out,
+                             char *why, size_t why_bytes) MUST_USE;
+void signing_key_destroy(struct signing_key **key);
+const char *signing_key_algorithm(const struct signing_key *key);
+
+/* A new one: the private half or secret, and the public half (empty for
+ * HS256), as they belong into files. ST_NOT_FOUND: no such algorithm. */
+enum status signing_key_new(const char *algorithm, struct buffer *private_out,
+                            struct buffer *public_out) MUST_USE;
+
+/* Empty texts and zeros are left out of the token. */
+struct token_claims {
+    struct text kid, issuer, audience, subject;
+    struct text subscribe, publish; /* selectors with commas between; valid */
+    bool is_admin;
+    int64_t issued_ms, expires_ms, not_before_ms; /* whole seconds are used */
+};
+void token_append(struct buffer *out, const struct signing_key *key,
+                  const struct token_claims *claims);
 
 /* ---- rights ---------------------------------------------------------------- */
 
@@ -65,6 +119,9 @@ void grant_unref(struct grant **grant);
  * checked) can ever match? */
 bool grant_allows(const struct grant *grant, enum right right,
                   struct text selector);
+/* All of them, with commas between. */
+struct text grant_selectors(const struct grant *grant, enum right right);
+
 bool grant_is_admin(const struct grant *grant);
 
 /* The claim `sub`; empty if the token has none. */

@@ -66,6 +66,12 @@ void json_append_data(struct buffer *out, struct text text);
  * make no UTF-8 (lone surrogates) are bad input. */
 enum status json_unescape(struct text raw, struct buffer *out) MUST_USE;
 
+/* ---- base64url.c: RFC 4648 section 5, without padding --------------------- */
+
+/* False: it is none; nothing was appended then. Each value has one spelling. */
+bool base64url_decode(struct text text, struct buffer *out) MUST_USE;
+void base64url_append(struct buffer *out, struct text bytes);
+
 /* ---- time_text.c, time_parse.c ------------------------------------------- */
 
 void time_append_iso(struct buffer *out,
