@@ -34,6 +34,12 @@
     WORD  (port_file,           "",                                 "file",   "the port really used is written here once ready")          \
     NUMBER(crew_threads,        0,              0,   64,            "count",  "threads that serve connections; 0: one per core")          \
     NUMBER(connections_max,     0,              0,   10000000,      "count",  "open connections in all; 0: what the system's limit of files allows") \
+    NUMBER(connections_reserve, 64,             0,   100000,        "count",  "connections beyond the limits that may still publish and ask for health; within what the files allow") \
+    NUMBER(connections_per_address, 0,          0,   10000000,      "count",  "of them from one address (IPv6: one /64); 0: three quarters of them") \
+    NUMBER(connections_per_second, 10000,       0,   1000000,       "count",  "new ones in a second, a second's worth at once; 0: no limit") \
+    NUMBER(connections_per_address_per_second, 5000, 0, 1000000,    "count",  "of them from one address; 0: no limit") \
+    NUMBER(reserve_ms,          2000,           10,  60000,         "ms",     "time for a request on a connection of the reserve, and for taking its answer") \
+    WORD  (trusted_proxies,     "",                                 "networks", "proxies whose word about their clients' addresses is taken: addresses and networks, comma separated") \
     NUMBER(first_id,            0,              0,   9007199254740991, "id",  "first id of a new journal; 0: unix seconds << 20")         \
     NUMBER(map_bytes,           68719476736,    1048576, 17592186044416, "bytes", "address space reserved for the journal")              \
     NUMBER(keep_age_ms,         604800000,      0,   315360000000,  "ms",     "events are kept so long; 0: no limit by age")              \

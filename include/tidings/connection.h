@@ -19,6 +19,7 @@
 #include <tidings/buffer.h>
 #include <tidings/frames.h>
 #include <tidings/journal.h>
+#include <tidings/limits.h>
 #include <tidings/list.h>
 
 #include <stdbool.h>
@@ -102,6 +103,9 @@ const char *connection_lines(const struct connection *connection);
 
 /* Is the client a program on this machine, or a proxy here? */
 bool connection_is_local(const struct connection *connection);
+
+/* What it is over: NONE, or it may only do what the reserve is for. */
+enum limit connection_limit(const struct connection *connection);
 
 bool connection_is_http_10(const struct connection *connection);
 bool connection_is_head(const struct connection *connection);

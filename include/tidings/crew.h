@@ -23,6 +23,7 @@
 #include <tidings/connection.h>
 #include <tidings/directory.h>
 #include <tidings/journal.h>
+#include <tidings/limits.h>
 #include <tidings/metrics.h>
 #include <tidings/wire.h>
 
@@ -43,6 +44,7 @@ struct crew_options {
     struct journal *journal;
     crew_handler_fn *handler;
     void *handler_arg;
+    struct accounts *accounts;
     unsigned number, count; /* which of how many */
 };
 
@@ -53,8 +55,9 @@ enum status crew_create(const struct crew_options *options,
 void crew_start(struct crew *crew, struct crew **peers,
                 struct handoff *handoff);
 
-/* Any thread. Takes the socket over, or closes it. */
-void crew_give_socket(struct crew *crew, const struct handoff_socket *fresh);
+/* Any thread. Takes the socket over, or closes it, and what it holds. */
+void crew_give_socket(struct crew *crew, const struct handoff_socket *fresh,
+                      const struct admission *admission);
 
 /* Any thread. Connections here now (approximate). */
 unsigned crew_load(const struct crew *crew);

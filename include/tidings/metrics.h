@@ -20,7 +20,13 @@
 #define METRICS(METRIC)                                                                              \
     METRIC(connections_accepted,     "counter", "connections taken from the listeners")              \
     METRIC(connections_open,         "gauge",   "connections now")                                   \
-    METRIC(connections_refused,      "counter", "connections closed at once: the limit is reached")  \
+    METRIC(connections_refused,      "counter", "connections closed at once: over a limit, and the reserve has no room") \
+    METRIC(connections_reserved,     "gauge",   "connections in the reserve now: they may publish and ask for health") \
+    METRIC(over_connections_max,     "counter", "connections over this limit, in the reserve or closed") \
+    METRIC(over_connections_per_address, "counter", "the same, and requests of a proxy's clients over it") \
+    METRIC(over_connections_per_second, "counter", "connections over this limit, in the reserve or closed") \
+    METRIC(over_connections_per_address_per_second, "counter", "connections over this limit, in the reserve or closed") \
+    METRIC(reserve_refused,          "counter", "requests that a connection of the reserve may not make") \
     METRIC(requests,                 "counter", "requests whose head was routed")                    \
     METRIC(heads_refused,            "counter", "request heads answered 4xx before routing")         \
     METRIC(deadlines_missed,         "counter", "connections closed for a head, body or read too slow") \

@@ -10,6 +10,7 @@
  * without unit, words in quotes when a bare word would be read as something
  * else.
  */
+#include <tidings/address.h>
 #include <tidings/buffer.h>
 #include <tidings/check.h>
 #include <tidings/origin.h>
@@ -279,6 +280,7 @@ static const struct {
     {"origins",     origin_list_is_valid,  "exact origins with commas between them, such as https://www.example.org,http://localhost:3000: no path, and never * or null"},
     {"token_keys",  file_list_is_valid,    "names of files with commas between them"},
     {"anonymous_subscribe", selector_list_is_valid, "channels and patterns with commas between them, such as news,prices.*"},
+    {"trusted_proxies", network_list_is_valid, "addresses and networks with commas between them, such as 10.0.0.0/8,192.0.2.7,2001:db8::/32, and no bits set behind the prefix"},
     {"websocket_root", is_selector_or_empty, "a channel or a pattern"},
     {"shutdown",    schedule_weeks_are_valid, "windows with commas between them, such as Fri 17:00 .. Sun 17:00: days are Mon Tue Wed Thu Fri Sat Sun, none ends where it begins, and together they leave some time of the week open"},
     {"nats",        has_no_space,          "NATS URLs with commas between them and no spaces"},

@@ -23,6 +23,7 @@
     R(411, "Length Required") R(413, "Content Too Large")                     \
     R(414, "URI Too Long") R(415, "Unsupported Media Type")                   \
     R(417, "Expectation Failed") R(426, "Upgrade Required")                   \
+    R(429, "Too Many Requests")                                               \
     R(431, "Request Header Fields Too Large")                                 \
     R(500, "Internal Server Error") R(501, "Not Implemented")                 \
     R(503, "Service Unavailable") R(505, "HTTP Version Not Supported")        \
@@ -93,7 +94,8 @@ void connection_answer_frames(struct connection *connection,
     outbox_push(&connection->outbox, frames, 0, frames->length);
     connection_touch(connection);
     deadline_set(&connection->crew->deadlines, &connection->deadline,
-                 connection->crew->options.config->stall_ms,
+                 connection_patience_ms(
+                     connection, connection->crew->options.config->stall_ms),
                  connection->crew->now_ms);
 }
 

@@ -150,7 +150,9 @@ void connection_read_body(struct connection *connection, size_t limit)
     buffer_init(&body->bytes);
     connection->body = body;
     connection_become(connection, CONNECTION_BODY);
-    connection_set_deadline(connection, crew->options.config->body_ms);
+    connection_set_deadline(
+        connection,
+        connection_patience_ms(connection, crew->options.config->body_ms));
     if (crew->head.expects_continue && crew->unread.length == 0)
         say_continue(connection);
 }

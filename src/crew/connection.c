@@ -97,6 +97,8 @@ static void enter_crew(struct connection *connection, struct crew *crew)
     list_append(&crew->connections, &connection->all);
     atomic_fetch_add_explicit(&crew->load, 1, memory_order_relaxed);
     metrics_add(&crew->metrics, METRIC_connections_open, 1);
+    if (connection->limit != LIMIT_NONE)
+        metrics_add(&crew->metrics, METRIC_connections_reserved, 1);
 }
 
 static void leave_crew(struct connection *connection)
@@ -109,17 +111,37 @@ static void leave_crew(struct connection *connection)
     deadline_clear(&connection->deadline);
     atomic_fetch_sub_explicit(&crew->load, 1, memory_order_relaxed);
     metrics_add(&crew->metrics, METRIC_connections_open, -1);
+    if (connection->limit != LIMIT_NONE)
+        metrics_add(&crew->metrics, METRIC_connections_reserved, -1);
 }
 
-static void set_remote(struct connection *connection,
-                       const struct sockaddr_storage *remote)
+void admission_give_back(struct accounts *accounts,
+                         const struct admission *admission)
 {
-    memcpy(&connection->remote, remote,
-           remote->ss_family == AF_INET6 ? sizeof connection->remote.six
-                                         : sizeof connection->remote.four);
+    account_id account = admission->account;
+
+    accounts_give_back(accounts, account, admission_hold(admission->limit));
+    accounts_unref(accounts, &account);
 }
 
-void connection_create(struct crew *crew, const struct handoff_socket *fresh)
+int64_t connection_patience_ms(const struct connection *connection,
+                               int64_t setting_ms)
+{
+    const int64_t reserve_ms = connection->crew->options.config->reserve_ms;
+
+    return connection->limit != LIMIT_NONE && reserve_ms < setting_ms
+               ? reserve_ms
+               : setting_ms;
+}
+
+static int64_t stall_ms(const struct connection *connection)
+{
+    return connection_patience_ms(connection,
+                                  connection->crew->options.config->stall_ms);
+}
+
+void connection_create(struct crew *crew, const struct handoff_socket *fresh,
+                       const struct admission *admission)
 {
     struct connection *connection = must_calloc(1, sizeof *connection);
 
@@ -129,25 +151,32 @@ void connection_create(struct crew *crew, const struct handoff_socket *fresh)
     deadline_init(&connection->deadline);
     buffer_init(&connection->input);
     outbox_init(&connection->outbox);
-    set_remote(connection, &fresh->remote);
+    connection->peer = address_of_socket(&fresh->remote);
+    connection->account = admission->account;
+    connection->limit = (uint8_t)admission->limit;
     platform_limit_unsent(fresh->descriptor, UNSENT_BYTES);
     connection->descriptor = fresh->descriptor;
     connection->state = CONNECTION_LOBBY;
     if (uv_poll_init(&crew->loop, &connection->poll, fresh->descriptor) != 0) {
         close(fresh->descriptor);
+        admission_give_back(crew->options.accounts, admission);
         free(connection);
         return;
     }
     enter_crew(connection, crew);
     metrics_add(&crew->metrics, METRIC_connections_accepted, 1);
-    deadline_set(&crew->deadlines, &connection->deadline,
-                 crew->options.config->head_ms, crew->now_ms);
+    connection_set_deadline(
+        connection,
+        connection_patience_ms(connection, crew->options.config->head_ms));
     connection_poll(connection);
 }
 
 static void free_connection(struct connection *connection)
 {
     close(connection->descriptor);
+    admission_give_back(
+        connection->crew->options.accounts,
+        &(struct admission){connection->account, connection->limit});
     buffer_fini(&connection->input);
     body_destroy(connection);
     free(connection);
@@ -331,8 +360,7 @@ void connection_flush(struct connection *connection)
             (connection->state == CONNECTION_ANSWERING ||
              connection->state == CONNECTION_CLOSING))
             deadline_set(&connection->crew->deadlines, &connection->deadline,
-                         connection->crew->options.config->stall_ms,
-                         connection->crew->now_ms);
+                         stall_ms(connection), connection->crew->now_ms);
         connection_poll(connection);
     } else {
         outbox_fini(&connection->outbox);
@@ -349,8 +377,7 @@ void connection_finish(struct connection *connection)
         connection_end_role(connection);
     }
     deadline_set(&connection->crew->deadlines, &connection->deadline,
-                 connection->crew->options.config->stall_ms,
-                 connection->crew->now_ms);
+                 stall_ms(connection), connection->crew->now_ms);
     if ((connection->polled & UV_WRITABLE) == 0)
         connection_touch(connection);
 }
@@ -502,17 +529,12 @@ const char *connection_lines(const struct connection *connection)
 
 bool connection_is_local(const struct connection *connection)
 {
-    static const unsigned char mapped[12] = {[10] = 0xff, [11] = 0xff};
-    const struct sockaddr_in *four = &connection->remote.four;
-    const unsigned char *six = connection->remote.six.sin6_addr.s6_addr;
+    return address_is_loopback(&connection->peer);
+}
 
-    if (four->sin_family == AF_INET)
-        return ntohl(four->sin_addr.s_addr) >> 24 == 127;
-    if (four->sin_family != AF_INET6)
-        return false;
-    if (memcmp(six, mapped, sizeof mapped) == 0)
-        return six[12] == 127;
-    return IN6_IS_ADDR_LOOPBACK(&connection->remote.six.sin6_addr);
+enum limit connection_limit(const struct connection *connection)
+{
+    return (enum limit)connection->limit;
 }
 
 bool connection_is_http_10(const struct connection *connection)

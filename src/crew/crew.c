@@ -178,13 +178,15 @@ static void post(struct crew *crew, const struct crew_message *what)
         free(message);
 }
 
-void crew_give_socket(struct crew *crew, const struct handoff_socket *fresh)
+void crew_give_socket(struct crew *crew, const struct handoff_socket *fresh,
+                      const struct admission *admission)
 {
     struct crew_message *message = must_calloc(1, sizeof *message);
     struct msg *link = &message->link;
 
     message->tag = CREW_FRESH;
     message->as.fresh.socket = *fresh;
+    message->as.fresh.admission = *admission;
     link->bytes = (uint32_t)sizeof *message;
     /* Counted from here, so that a burst is spread before it is served. */
     atomic_fetch_add_explicit(&crew->load, 1, memory_order_relaxed);
@@ -193,6 +195,7 @@ void crew_give_socket(struct crew *crew, const struct handoff_socket *fresh)
         return;
     atomic_fetch_sub_explicit(&crew->load, 1, memory_order_relaxed);
     close(fresh->descriptor);
+    admission_give_back(crew->options.accounts, admission);
     free(message);
 }
 
@@ -216,10 +219,12 @@ void crew_drain(struct crew *crew)
 static void on_fresh(struct crew *crew, struct fresh *fresh)
 {
     atomic_fetch_sub_explicit(&crew->load, 1, memory_order_relaxed);
-    if (crew->is_draining)
+    if (crew->is_draining) {
         close(fresh->socket.descriptor);
-    else
-        connection_create(crew, &fresh->socket);
+        admission_give_back(crew->options.accounts, &fresh->admission);
+    } else {
+        connection_create(crew, &fresh->socket, &fresh->admission);
+    }
 }
 
 static void on_adopted(struct crew *crew, struct adopted *adopted)

@@ -15,7 +15,9 @@
 #include "outbox.h"
 
 #include "../../third_party/civetweb_handoff.h"
+#include <tidings/address.h>
 #include <tidings/crew.h>
+#include <tidings/limits.h>
 #include <tidings/mailbox.h>
 
 #include <uv.h>
@@ -38,13 +40,12 @@ struct connection {
     struct body *body;   /* BODY: what came so far */
     struct buffer input; /* read, but not yet its turn */
     struct outbox outbox;
-    union {
-        struct sockaddr_in6 six; /* large enough for both families */
-        struct sockaddr_in four;
-    } remote;
+    struct address peer; /* whom the socket is with */
+    account_id account;  /* of the client's address, or NONE */
     int descriptor;
     uint8_t state;  /* connection_become assigns it */
     uint8_t polled; /* UV_READABLE | UV_WRITABLE as started */
+    uint8_t limit;  /* enum limit: what it is over, so in the reserve */
     bool is_http_10 : 1;
     bool is_head : 1;
     bool keeps_alive : 1;   /* the request allows another one */
@@ -57,7 +58,7 @@ struct connection {
 };
 
 /* clang-format off */
-struct fresh    { struct handoff_socket socket; };
+struct fresh    { struct handoff_socket socket; struct admission admission; };
 struct adopted  { struct connection *connection; };
 struct batched  { struct batch *batch; };
 struct answered { struct connection *connection; struct publish *publish; };
@@ -141,7 +142,13 @@ struct crew {
 enum { CREW_RECEIVE_BYTES = 65536, HEAD_MAX_BYTES = 16384 };
 
 /* connection.c */
-void connection_create(struct crew *crew, const struct handoff_socket *fresh);
+void admission_give_back(struct accounts *accounts,
+                         const struct admission *admission);
+/* How long a client may take that the setting gives so long. */
+int64_t connection_patience_ms(const struct connection *connection,
+                               int64_t setting_ms);
+void connection_create(struct crew *crew, const struct handoff_socket *fresh,
+                       const struct admission *admission);
 void connection_adopt(struct crew *crew, struct connection *connection);
 void connection_become(struct connection *connection,
                        enum connection_state state);

@@ -58,7 +58,7 @@ static void describe_socket(const struct connection *connection,
 {
     memset(socket, 0, sizeof *socket);
     socket->descriptor = connection->descriptor;
-    memcpy(&socket->remote, &connection->remote, sizeof connection->remote);
+    address_to_socket(&connection->peer, &socket->remote);
     socket->local.ss_family = socket->remote.ss_family;
 }
 
@@ -117,7 +117,7 @@ static bool read_head(struct connection *connection)
     enum status st = http_head_check(head, &crew->head, &http_status, &why);
 
     if (st == ST_EMPTY && head.length < HEAD_MAX_BYTES) {
-        if (!connection->has_begun)
+        if (!connection->has_begun && connection->limit == LIMIT_NONE)
             connection_set_deadline(connection, crew->options.config->head_ms);
         connection->has_begun = true;
         return false;
@@ -138,8 +138,9 @@ static bool read_head(struct connection *connection)
     connection->is_http_10 = crew->head.is_http_10;
     connection->keeps_alive = crew->head.keeps_alive;
     connection->has_body_left = crew->head.body != HTTP_BODY_NONE;
-    if (crew->is_draining)
-        connection->keeps_alive = false; /* the handler refuses */
+    if (crew->is_draining || connection->limit != LIMIT_NONE)
+        connection->keeps_alive = false; /* the handler refuses, or the place
+                                            is wanted */
     lend(connection, head);
     return true;
 }

@@ -10,6 +10,7 @@
 #include "routes.h"
 
 #include "origins.h"
+#include "over_limit.h"
 
 #include <tidings/crew.h>
 
@@ -117,6 +118,16 @@ static bool is_change(const struct route *route, enum method method)
            route->handler != subscribe_handle;
 }
 
+/* What may be done on a connection that is over a limit. A subscribe finds out
+ * by itself what it is answered. */
+static bool is_for_reserve(const struct route *route)
+{
+    return route->handler == publish_handle || route->handler == admin_health ||
+           route->handler == admin_ready || route->handler == admin_metrics ||
+           route->handler == admin_shutdown ||
+           route->handler == subscribe_handle;
+}
+
 static void route_to(const struct http_context *context,
                      struct connection *connection, const struct route *route,
                      const struct handoff_request *request)
@@ -127,6 +138,9 @@ static void route_to(const struct http_context *context,
         answer_options(context, connection, route, request);
     else if (method == METHOD_OTHER || (route->methods & 1u << method) == 0)
         refuse_method(connection, route);
+    else if (connection_limit(connection) != LIMIT_NONE &&
+             !is_for_reserve(route))
+        over_limit_refuse(connection, connection_limit(connection));
     else if (is_change(route, method) &&
              !origins_allow_request(context->config, request))
         connection_refuse(connection, 403, "foreign_origin",

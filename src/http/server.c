@@ -1,17 +1,18 @@
 /* server.c -- accept on civetweb's thread, serve on the crews.
  *
- * A fresh socket goes to the crew thread with the fewest connections. At the
- * limit of connections it is closed at once: the limit leaves the process the
- * descriptors that the journal and NATS need.
+ * A fresh socket that is let in (admission.c) goes to the crew thread with the
+ * fewest connections.
  */
 #include <tidings/http.h>
 
+#include "admission.h"
 #include "origins.h"
 #include "routes.h"
 #include "self_test.h"
 #include "wait_keys.h"
 
 #include <tidings/check.h>
+#include <tidings/clock.h>
 #include <tidings/crew.h>
 #include <tidings/logger.h>
 #include <tidings/platform.h>
@@ -19,20 +20,20 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-enum { RESERVED_DESCRIPTORS = 128, SELF_TEST_MS = 10000 };
+enum { SELF_TEST_MS = 10000 };
 
 struct server {
     const struct config *config;
     struct http_context context; /* fixed from start */
     struct crew **crews;
     unsigned crew_count;
-    unsigned connections_max;
     struct handoff *handoff;
     bool is_running;
 
     /* Civetweb's accepting thread only. */
     struct metrics metrics;
     unsigned next_crew;
+    struct admissions admissions;
 };
 
 static unsigned count_cores(void)
@@ -42,25 +43,14 @@ static unsigned count_cores(void)
     return cores < 1 ? 1 : cores > 64 ? 64 : cores;
 }
 
-static unsigned connections_limit(const struct config *config)
-{
-    uint64_t files = platform_raise_file_limit();
-    uint64_t most = files > 2 * RESERVED_DESCRIPTORS
-                        ? files - RESERVED_DESCRIPTORS
-                        : files / 2;
-
-    if (config->connections_max > 0 && (uint64_t)config->connections_max < most)
-        most = (uint64_t)config->connections_max;
-    return most > 100000000 ? 100000000u : (unsigned)most;
-}
-
 enum status server_create(const struct config *config, struct journal *journal,
                           struct server **server_out)
 {
     struct server *server = must_calloc(1, sizeof *server);
 
     server->config = config;
-    server->connections_max = connections_limit(config);
+    admissions_open(&server->admissions, config, platform_raise_file_limit(),
+                    &server->metrics);
     server->crew_count = config->crew_threads > 0
                              ? (unsigned)config->crew_threads
                              : count_cores();
@@ -77,6 +67,7 @@ enum status server_create(const struct config *config, struct journal *journal,
                                        .journal = journal,
                                        .handler = routes_handle,
                                        .handler_arg = &server->context,
+                                       .accounts = server->admissions.accounts,
                                        .number = i,
                                        .count = server->crew_count};
         enum status st = crew_create(&options, &server->crews[i]);
@@ -113,11 +104,15 @@ static struct crew *least_loaded(struct server *server, unsigned *total_out)
 static void on_accepted(void *arg, const struct handoff_socket *fresh)
 {
     struct server *server = arg;
+    const struct address address = address_of_socket(&fresh->remote);
+    struct admission admission;
     unsigned total = 0;
     struct crew *crew = least_loaded(server, &total);
 
-    if (total < server->connections_max) {
-        crew_give_socket(crew, fresh);
+    if (admissions_admit(&server->admissions, &address, total,
+                         clock_monotonic_ms(&system_clock) * 1000,
+                         &admission)) {
+        crew_give_socket(crew, fresh, &admission);
         return;
     }
     metrics_add(&server->metrics, METRIC_connections_refused, 1);
@@ -213,6 +208,7 @@ void server_destroy(struct server **server)
     }
     origins_destroy(&mine->context.origins);
     assets_free_packed(&mine->context.packed_assets);
+    admissions_close(&mine->admissions);
     free(mine->crews);
     free(mine);
 }

@@ -255,7 +255,9 @@ static const struct role_calls stream_calls = {
     .destroy = stream_destroy,
 };
 
-void stream_open(struct connection *connection, struct order **order)
+/* As the role of its connection, not begun. */
+static struct stream *create(struct connection *connection,
+                             struct order **order)
 {
     struct stream *stream = must_calloc(1, sizeof *stream);
     struct crew *crew = connection_crew(connection);
@@ -273,6 +275,30 @@ void stream_open(struct connection *connection, struct order **order)
     connection_set_role(
         connection,
         stream->websocket != NULL ? &websocket_calls : &stream_calls, stream);
+    return stream;
+}
+
+void stream_turn_away(struct connection *connection, struct order **order)
+{
+    struct stream *stream = create(connection, order);
+    struct buffer out;
+
+    subscriber_init(
+        &stream->subscriber, &stream_subscriber_calls,
+        order_format(stream->order, connection_is_http_10(connection)), 0);
+    buffer_init(&out);
+    stream_append_head(stream, NULL, &out);
+    connection_begin(connection, CONNECTION_STREAMING);
+    stream_push_raw(stream, buffer_text(&out));
+    buffer_fini(&out);
+    stream_finish(stream, true);
+}
+
+void stream_open(struct connection *connection, struct order **order)
+{
+    struct stream *stream = create(connection, order);
+    struct crew *crew = connection_crew(connection);
+
     if ((stream->order->is_one_answer && stream->wait_ms == 0) ||
         connection_is_head(connection) || stream->order->selector_count == 0)
         stream_begin(stream);

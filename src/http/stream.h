@@ -48,6 +48,10 @@ struct stream {
 /* Takes the order; answers or subscribes, perhaps on another thread. */
 void stream_open(struct connection *connection, struct order **order);
 
+/* Takes the order, and begins a stream that ends at once and says when to come
+ * back. */
+void stream_turn_away(struct connection *connection, struct order **order);
+
 /* ---- between the files of this room ---------------------------------------- */
 
 /* stream.c */
@@ -90,7 +94,8 @@ void stream_replay(struct connection *connection);
 void stream_log_failure(enum status st);
 
 /* stream_bytes.c: the head; then shapes of what is sent besides events, which
- * stream_say frames; the end. Appended to `out`. */
+ * stream_say frames; the end. Appended to `out`. `resume` NULL: the head names no
+ * position. */
 void stream_append_head(struct stream *stream, const struct resume *resume,
                         struct buffer *out);
 void stream_append_opening(struct stream *stream, const struct order *order,

@@ -9,6 +9,7 @@
 #include <tidings/clock.h>
 #include <tidings/directory.h>
 
+#include <inttypes.h>
 #include <string.h>
 
 enum { PADDING_BYTES = 2048 };
@@ -83,9 +84,10 @@ void stream_append_head(struct stream *stream, const struct resume *resume,
         buffer_append_string(&headers, stream_gzip_header);
     buffer_append_string(&headers, "x-tidings-keepalive: ");
     buffer_append_u64(&headers, keepalive_s(stream));
-    buffer_append_string(&headers, "\r\nLast-Event-ID: ");
-    buffer_append_u64(&headers, resume->after);
     buffer_append_string(&headers, "\r\n");
+    if (resume != NULL)
+        buffer_printf(&headers, "Last-Event-ID: %" PRIu64 "\r\n",
+                      resume->after);
     connection_append_head(stream->connection, out, 200, is_last,
                            buffer_text(&headers));
     if (is_gzip && !connection_is_head(stream->connection))

@@ -3,6 +3,7 @@
  * The head is civetweb's and gone when the handler returns; the form of a POST
  * may come later. So a POST keeps copies of what order_read looks at.
  */
+#include "over_limit.h"
 #include "routes.h"
 #include "session_subscribe.h"
 #include "stream.h"
@@ -23,6 +24,10 @@ static void subscribe(struct connection *connection,
 
     if (order_read(request, form, config, &order, &why) != ST_OK) {
         connection_refuse(connection, 400, "bad_request", why, text_of(""));
+        return;
+    }
+    if (connection_limit(connection) != LIMIT_NONE) {
+        over_limit_turn_away(connection, &order, connection_limit(connection));
         return;
     }
     if (order->flavor == FLAVOR_WEBSOCKET &&

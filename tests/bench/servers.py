@@ -155,7 +155,10 @@ class Tidings(Server):
         port_file = os.path.join(self.home, "port")
         command = [self.program, "serve", "--listen", "127.0.0.1:0",
                    "--port_file", port_file, "--data", self.data,
-                   "--crew_threads", str(len(CPUS)), "--log_level", "warn"]
+                   "--crew_threads", str(len(CPUS)), "--log_level", "warn",
+                   "--connections_per_address", "1000000",
+                   "--connections_per_second", "0",
+                   "--connections_per_address_per_second", "0"]
         for name, value in self.settings:
             command += [f"--{name}", str(value)]
         if self.nats:

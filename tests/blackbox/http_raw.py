@@ -88,13 +88,16 @@ def format_request(method, target, headers=(), body=None, version="1.1"):
 
 
 class Connection:
-    def __init__(self, port, receive_buffer=None, host="127.0.0.1"):
+    def __init__(self, port, receive_buffer=None, host="127.0.0.1",
+                 source=None):
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
         self.socket = socket.socket(family, socket.SOCK_STREAM)
         if receive_buffer is not None:
             self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF,
                                    receive_buffer)
         self.socket.settimeout(Deadline().left("a connection"))
+        if source is not None:
+            self.socket.bind((source, 0))
         self.socket.connect((host, port))
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.buffer = bytearray()

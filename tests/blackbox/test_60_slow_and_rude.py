@@ -389,7 +389,7 @@ def test_a_bad_request_error_is_json(world):
     assert "close" in response.headers["Connection"].lower()
 
 
-@serve(connections_max=20)
+@serve(connections_max=20, connections_reserve=0)
 def test_more_connections_than_the_setting_are_closed_at_once(world):
     held = [world.sse("/events/news") for _ in range(10)]
     extra = [world.connect() for _ in range(30)]

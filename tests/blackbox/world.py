@@ -168,8 +168,9 @@ class World:
 
     # ---- HTTP ----------------------------------------------------------
 
-    def connect(self, receive_buffer=None):
-        connection = Connection(self.port, receive_buffer)
+    def connect(self, receive_buffer=None, source=None):
+        """`source`: one of this machine's addresses to come from."""
+        connection = Connection(self.port, receive_buffer, source=source)
         self.connections.append(connection)
         return connection
 

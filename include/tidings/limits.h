@@ -1,0 +1,45 @@
+/* limits.h -- what nobody may have more of, and what is said to whoever would.
+ *
+ * A connection over a limit is not cut off unheard: as long as the reserve has
+ * room it may publish and ask for health, and is told what it is over when it
+ * wants something else (docs/operations.md, Limits).
+ *
+ * Threads   Any.
+ * Memory    None.
+ * Units     None.
+ * Errors    None.
+ */
+#ifndef TIDINGS_LIMITS_H
+#define TIDINGS_LIMITS_H
+
+#include <tidings/accounts.h>
+
+/* clang-format off */
+/*    limit         setting (and METRIC_over_ it)        status  what is said                                     */
+#define LIMITS(L)                                                                                                   \
+    L(CONNECTIONS,  connections_max,                     503,    "the server has as many connections as it may have") \
+    L(PER_ADDRESS,  connections_per_address,             429,    "your address has as many connections as it may have") \
+    L(PER_SECOND,   connections_per_second,              503,    "too many connections come at once")               \
+    L(ADDRESS_PER_SECOND, connections_per_address_per_second, 429, "too many connections come from your address at once")
+/* clang-format on */
+
+enum limit {
+    LIMIT_NONE, /* nothing is over */
+#define L(name, setting, status, sentence) LIMIT_##name,
+    LIMITS(L)
+#undef L
+        LIMIT_COUNT
+};
+
+/* How a connection was let in. */
+struct admission {
+    account_id account; /* of its address; the connection gives it back */
+    enum limit limit;   /* other than NONE: into the reserve, because of it */
+};
+
+static inline enum account_hold admission_hold(enum limit limit)
+{
+    return limit == LIMIT_NONE ? HOLD_CONNECTIONS : HOLD_RESERVED;
+}
+
+#endif
