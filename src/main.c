@@ -19,6 +19,7 @@ static const struct command {
     {"channels", cli_channels, "list the channels of a server"},
     {"shutdown", cli_shutdown, "keep browsers away until a time, or let them come"},
     {"log",      cli_log,      "look into a journal: stat, dump, verify"},
+    {"token",    cli_token,    "make keys and tokens, and say what a token allows"},
     {"check",    cli_check,    "read the settings and say what would be served"},
     {"version",  cli_version,  "print versions, the libraries' too"},
 };

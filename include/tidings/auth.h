@@ -87,9 +87,13 @@ void token_report_fini(struct token_report *report);
 
 struct signing_key;
 
-/* The one key of a file: a secret, or a pair with its private half (PEM). */
+/* The one key of a file: a secret, or a pair with its private half (PEM). The
+ * other: a secret as it is. */
 enum status signing_key_read(const char *path, struct signing_key **key_out,
                              char *why, size_t why_bytes) MUST_USE;
+enum status signing_key_of_secret(struct text secret,
+                                  struct signing_key **key_out,
+                                  const char **why_out) MUST_USE;
 void signing_key_destroy(struct signing_key **key);
 const char *signing_key_algorithm(const struct signing_key *key);
 
@@ -105,8 +109,12 @@ struct token_claims {
     bool is_admin;
     int64_t issued_ms, expires_ms, not_before_ms; /* whole seconds are used */
 };
-void token_append(struct buffer *out, const struct signing_key *key,
-                  const struct token_claims *claims);
+
+/* Appends a token; a token that would be refused at the time that it is for is
+ * bad input, with why. */
+enum status token_make(struct buffer *out, struct signing_key *key,
+                       const struct token_claims *claims,
+                       const char **why_out) MUST_USE;
 
 /* ---- rights ---------------------------------------------------------------- */
 

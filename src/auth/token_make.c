@@ -2,7 +2,9 @@
  *
  * A token is put together from texts that are escaped as JSON strings, signed
  * with the one algorithm of its key, and nothing else is in it than what was
- * asked for: typ JWT, alg, perhaps kid, and the claims.
+ * asked for: typ JWT, alg, perhaps kid, and the claims. Before it is given away
+ * it is checked as a server would, so that nobody finds out later that it is too
+ * long or says something that is refused.
  */
 #include <tidings/auth.h>
 #include <tidings/check.h>
@@ -16,7 +18,7 @@
 #include <openssl/rand.h>
 #include <stdio.h>
 
-#include "key.h"
+#include "keyring.h"
 
 #define NEW_RSA_BITS ((size_t)3072)
 
@@ -47,6 +49,13 @@ enum status signing_key_read(const char *path, struct signing_key **key_out,
     }
     key_list_fini(&list);
     return st == ST_OK ? ST_OK : ST_BAD_INPUT;
+}
+
+enum status signing_key_of_secret(struct text secret,
+                                  struct signing_key **key_out,
+                                  const char **why_out)
+{
+    return key_of_secret(secret, key_out, why_out);
 }
 
 void signing_key_destroy(struct signing_key **key)
@@ -192,25 +201,56 @@ static void append_claims(struct buffer *json,
     buffer_append_char(json, '}');
 }
 
-void token_append(struct buffer *out, const struct signing_key *key,
-                  const struct token_claims *claims)
+static void append_token(struct buffer *out, const struct signing_key *key,
+                         const struct token_claims *claims)
 {
-    struct buffer json, token, signature;
+    struct buffer json, signature;
 
     buffer_init(&json);
-    buffer_init(&token);
     buffer_init(&signature);
     append_header(&json, key, claims->kid);
-    base64url_append(&token, buffer_text(&json));
-    buffer_append_char(&token, '.');
+    base64url_append(out, buffer_text(&json));
+    buffer_append_char(out, '.');
     json.length = 0;
     append_claims(&json, claims);
-    base64url_append(&token, buffer_text(&json));
-    signature_append(key, buffer_text(&token), &signature);
-    buffer_append_char(&token, '.');
-    base64url_append(&token, buffer_text(&signature));
-    buffer_append_text(out, buffer_text(&token));
+    base64url_append(out, buffer_text(&json));
+    signature_append(key, buffer_text(out), &signature);
+    buffer_append_char(out, '.');
+    base64url_append(out, buffer_text(&signature));
     buffer_fini(&signature);
-    buffer_fini(&token);
     buffer_fini(&json);
+}
+
+/* As a server would, that has this key alone. */
+static enum status check(struct signing_key *key, struct text token,
+                         const struct token_claims *claims,
+                         const char **why_out)
+{
+    char any[] = "";
+    struct keyring ring = {.issuer = any, .audience = any};
+    const int64_t then_ms = claims->not_before_ms > claims->issued_ms
+                                ? claims->not_before_ms
+                                : claims->issued_ms;
+    struct grant *grant = NULL;
+    enum status st;
+
+    ring.list.keys[ring.list.count++] = key;
+    st = token_check(&ring, token, then_ms, &grant, why_out);
+    grant_unref(&grant);
+    return st;
+}
+
+enum status token_make(struct buffer *out, struct signing_key *key,
+                       const struct token_claims *claims, const char **why_out)
+{
+    struct buffer token;
+    enum status st;
+
+    buffer_init(&token);
+    append_token(&token, key, claims);
+    st = check(key, buffer_text(&token), claims, why_out);
+    if (st == ST_OK)
+        buffer_append_text(out, buffer_text(&token));
+    buffer_fini(&token);
+    return st;
 }

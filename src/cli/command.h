@@ -33,6 +33,7 @@ int cli_tail(int argc, char **argv);
 int cli_channels(int argc, char **argv);
 int cli_shutdown(int argc, char **argv);
 int cli_log(int argc, char **argv);
+int cli_token(int argc, char **argv);
 int cli_check(int argc, char **argv);
 int cli_version(int argc, char **argv);
 
