@@ -16,6 +16,7 @@
 #ifndef TIDINGS_CONNECTION_H
 #define TIDINGS_CONNECTION_H
 
+#include <tidings/auth.h>
 #include <tidings/buffer.h>
 #include <tidings/frames.h>
 #include <tidings/journal.h>
@@ -78,6 +79,8 @@ struct role_calls {
     /* STREAMING, WAITING: a shutdown began (crew_shutdown_until). Tell the
      * client and end the stream, or see to it that the wait ends. */
     void (*announced)(struct connection *connection);
+    /* STREAMING, WAITING: the key that signed its token was withdrawn: end it. */
+    void (*revoked)(struct connection *connection);
     /* The server is stopping: end the stream or wait politely. */
     void (*farewell)(struct connection *connection);
     /* The role ends, the connection may live on: free it. */
@@ -100,6 +103,22 @@ void *connection_take_role(struct connection *connection);
  * thread it is made; they outlive all connections. NULL: none. */
 void connection_set_lines(struct connection *connection, const char *lines);
 const char *connection_lines(const struct connection *connection);
+
+/* Who asks, as the http chapter found out, until the next request: the grant of
+ * the token (NULL: anonymous, or nobody needs one), which is taken, and where
+ * the token was. */
+enum credential {
+    CREDENTIAL_NONE,
+    CREDENTIAL_HEADER,
+    CREDENTIAL_COOKIE,
+    CREDENTIAL_QUERY,
+    CREDENTIAL_FORM,
+    CREDENTIAL_FOREIGN /* a cookie that a foreign page made the browser send */
+};
+void connection_set_grant(struct connection *connection, struct grant **grant,
+                          enum credential credential);
+const struct grant *connection_grant(const struct connection *connection);
+enum credential connection_credential(const struct connection *connection);
 
 /* Is the client a program on this machine, or a proxy here? */
 bool connection_is_local(const struct connection *connection);

@@ -66,6 +66,11 @@ unsigned crew_load(const struct crew *crew);
  * ended, a bounded number per turn. 0: that is over. */
 void crew_announce(struct crew *crew, int64_t until_wall_ms);
 
+/* Main. Requests are checked with these keys from now on; what an older one let
+ * in, and these do not hold, is ended, a bounded number per turn. The first time
+ * is before crew_start. */
+void crew_rekey(struct crew *crew, struct keyring *keyring);
+
 /* Main. From now on requests are answered 503 and streams and waits are ended
  * one by one over config->drain_ms. */
 void crew_drain(struct crew *crew);
@@ -92,7 +97,14 @@ bool crew_is_draining(const struct crew *crew);
  * to; 0: not at all, but it may also have passed a moment ago. */
 bool crew_is_shut(const struct crew *crew);
 int64_t crew_shutdown_until(const struct crew *crew);
-int64_t crew_now_ms(const struct crew *crew); /* monotonic, of this turn */
+int64_t crew_now_ms(const struct crew *crew);  /* monotonic, of this turn */
+int64_t crew_wall_ms(const struct crew *crew); /* as the turn began */
+
+/* The keys that hold now; lent until the next turn. With none nobody needs a
+ * token. */
+struct keyring *crew_keyring(const struct crew *crew);
+bool crew_needs_tokens(const struct crew *crew);
+
 uint32_t crew_random(struct crew *crew);
 
 /* What the http chapter keeps per thread (its wait keys). */

@@ -7,6 +7,7 @@
 
 #include "inside.h"
 
+#include <tidings/check.h>
 #include <tidings/clock.h>
 
 unsigned crew_load(const struct crew *crew)
@@ -63,6 +64,22 @@ bool crew_is_shut(const struct crew *crew)
 int64_t crew_shutdown_until(const struct crew *crew)
 {
     return crew->announced_until_ms;
+}
+
+int64_t crew_wall_ms(const struct crew *crew)
+{
+    return crew->wall_ms;
+}
+
+struct keyring *crew_keyring(const struct crew *crew)
+{
+    return crew->keyring;
+}
+
+bool crew_needs_tokens(const struct crew *crew)
+{
+    CHECK(crew->keyring != NULL);
+    return !keyring_is_empty(crew->keyring);
 }
 
 int64_t crew_now_ms(const struct crew *crew)

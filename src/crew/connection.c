@@ -173,6 +173,8 @@ void connection_create(struct crew *crew, const struct handoff_socket *fresh,
 
 static void free_connection(struct connection *connection)
 {
+    if (connection->grant != NULL)
+        grant_unref(&connection->grant);
     close(connection->descriptor);
     admission_give_back(
         connection->crew->options.accounts,
@@ -525,6 +527,26 @@ void connection_set_lines(struct connection *connection, const char *lines)
 const char *connection_lines(const struct connection *connection)
 {
     return connection->lines;
+}
+
+void connection_set_grant(struct connection *connection, struct grant **grant,
+                          enum credential credential)
+{
+    if (connection->grant != NULL)
+        grant_unref(&connection->grant);
+    connection->grant = *grant;
+    connection->credential = (uint8_t)credential;
+    *grant = NULL;
+}
+
+const struct grant *connection_grant(const struct connection *connection)
+{
+    return connection->grant;
+}
+
+enum credential connection_credential(const struct connection *connection)
+{
+    return (enum credential)connection->credential;
 }
 
 bool connection_is_local(const struct connection *connection)

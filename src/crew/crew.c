@@ -21,6 +21,7 @@
 #include "inside.h"
 
 #include <tidings/check.h>
+#include <tidings/clock.h>
 #include <tidings/logger.h>
 #include <tidings/platform.h>
 #include <tidings/replay.h>
@@ -174,8 +175,11 @@ static void post(struct crew *crew, const struct crew_message *what)
 
     *message = *what;
     message->link = (struct msg){NULL, 0};
-    if (mailbox_answer(&crew->mailbox, &link) != ST_OK)
-        free(message);
+    if (mailbox_answer(&crew->mailbox, &link) == ST_OK)
+        return;
+    if (message->tag == CREW_REKEYED)
+        keyring_unref(&message->as.rekeyed.keyring);
+    free(message);
 }
 
 void crew_give_socket(struct crew *crew, const struct handoff_socket *fresh,
@@ -203,6 +207,12 @@ void crew_announce(struct crew *crew, int64_t until_wall_ms)
 {
     post(crew, &(struct crew_message){.tag = CREW_ANNOUNCE,
                                       .as.announce = {until_wall_ms}});
+}
+
+void crew_rekey(struct crew *crew, struct keyring *keyring)
+{
+    post(crew, &(struct crew_message){.tag = CREW_REKEYED,
+                                      .as.rekeyed = {keyring_ref(keyring)}});
 }
 
 void crew_drain(struct crew *crew)
@@ -258,6 +268,14 @@ static void on_done(struct crew *crew, struct done *done)
 static void on_announce(struct crew *crew, struct announce *announce)
 {
     announce_begin(crew, announce->until_wall_ms);
+}
+
+static void on_rekeyed(struct crew *crew, struct rekeyed *rekeyed)
+{
+    if (crew->keyring != NULL)
+        keyring_unref(&crew->keyring);
+    crew->keyring = rekeyed->keyring;
+    announce_keys(crew);
 }
 
 static void on_drain(struct crew *crew, struct drain *drain)
@@ -485,6 +503,7 @@ static void on_turn(uv_check_t *check)
 
     uv_update_time(&crew->loop);
     crew->now_ms = (int64_t)uv_now(&crew->loop);
+    crew->wall_ms = clock_wall_ms(&system_clock);
     take_mailbox(crew);
     directory_deliver(crew->directory);
     expire(crew);
@@ -509,6 +528,7 @@ static void crew_main(void *arg)
     (void)snprintf(name, sizeof name, "crew-%u", crew->options.number);
     platform_name_thread(name);
     crew->now_ms = (int64_t)uv_now(&crew->loop);
+    crew->wall_ms = clock_wall_ms(&system_clock);
     crew->lender = handoff_lender_create(crew->handoff);
     (void)uv_run(&crew->loop, UV_RUN_DEFAULT);
     handoff_lender_destroy(&crew->lender);
@@ -545,6 +565,8 @@ void crew_destroy(struct crew **crew)
     if (mine->peers == NULL)
         end_unstarted(mine); /* the start failed before its turn came */
     CHECK(uv_loop_close(&mine->loop) == 0);
+    if (mine->keyring != NULL)
+        keyring_unref(&mine->keyring);
     journal_reader_close(&mine->reader);
     directory_destroy(&mine->directory);
     replay_cache_destroy(&mine->replay_cache);

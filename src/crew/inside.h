@@ -25,6 +25,7 @@
 struct body; /* announce.c */
 void announce_begin(struct crew *crew, int64_t until_wall_ms);
 void announce_some(struct crew *crew);
+void announce_keys(struct crew *crew);
 
 /* body.c */
 
@@ -37,15 +38,17 @@ struct connection {
     const struct role_calls *calls; /* NULL: no role */
     void *role;
     const char *lines;   /* of every answer to this request, or NULL */
+    struct grant *grant; /* of this request's token, or NULL */
     struct body *body;   /* BODY: what came so far */
     struct buffer input; /* read, but not yet its turn */
     struct outbox outbox;
     struct address peer; /* whom the socket is with */
     account_id account;  /* of the client's address, or NONE */
     int descriptor;
-    uint8_t state;  /* connection_become assigns it */
-    uint8_t polled; /* UV_READABLE | UV_WRITABLE as started */
-    uint8_t limit;  /* enum limit: what it is over, so in the reserve */
+    uint8_t state;      /* connection_become assigns it */
+    uint8_t polled;     /* UV_READABLE | UV_WRITABLE as started */
+    uint8_t limit;      /* enum limit: what it is over, so in the reserve */
+    uint8_t credential; /* enum credential */
     bool is_http_10 : 1;
     bool is_head : 1;
     bool keeps_alive : 1;   /* the request allows another one */
@@ -64,6 +67,7 @@ struct batched  { struct batch *batch; };
 struct answered { struct connection *connection; struct publish *publish; };
 struct done     { struct connection *connection; };
 struct announce { int64_t until_wall_ms; };
+struct rekeyed  { struct keyring *keyring; };
 struct drain    { int64_t over_ms; };
 struct stop     { int64_t within_ms; };
 
@@ -75,6 +79,7 @@ struct stop     { int64_t within_ms; };
     MSG(ANSWERED, answered, "journal",   "tells the publisher's connection")    \
     MSG(DONE,     done,     "main",      "goes on with a connection that waited for it") \
     MSG(ANNOUNCE, announce, "main",      "tells streams and waits of a shutdown, ends them") \
+    MSG(REKEYED,  rekeyed,  "main",      "takes other keys, ends what withdrawn ones let in") \
     MSG(DRAIN,    drain,    "main",      "refuses requests, ends streams slowly") \
     MSG(STOP,     stop,     "main",      "ends: writes the rest, closes all")
 /* clang-format on */
@@ -127,14 +132,16 @@ struct crew {
     char *received;        /* bytes of the connection being read */
     struct text unread;    /* of them, or of its input: not yet consumed */
     struct http_head head; /* of the request being handled */
+    struct keyring *keyring;
     int64_t now_ms;
+    int64_t wall_ms; /* as the turn began */
     int64_t date_ms; /* wall second of `date` */
     char date[40];
     uint64_t random;
     unsigned next_peer;
     void *http;
     int64_t announced_until_ms; /* wall; 0: no shutdown */
-    unsigned announce_left;     /* connections to look at for it */
+    unsigned announce_left;     /* connections to look at, for it or for keys */
     bool is_draining, is_stopping;
     int64_t drain_end_ms, drain_next_ms, stop_end_ms;
 };

@@ -255,6 +255,7 @@ void lobby_enter(struct connection *connection)
     connection->has_begun = false;
     connection->is_head = false;
     connection->lines = NULL;
+    connection_set_grant(connection, &(struct grant *){NULL}, CREDENTIAL_NONE);
     list_remove(&connection->work); /* a slice that the old role waited for */
     if (connection->input.length > 0) {
         list_append(&crew->to_resume, &connection->work);
