@@ -75,7 +75,7 @@
     WORD  (websocket_root,      "",                                 "channel", "a WebSocket at / gets this channel or pattern, as type and data; empty: there is none") \
     WORD  (shutdown,            "",                                 "windows", "browsers stay away in these windows of every week: Fri 17:00 .. Sun 17:00, Wed 02:00 .. Wed 02:30") \
     WORD  (shutdown_dates,      "",                                 "file",   "and in these: lines such as 2026-12-24 12:00 .. 2026-12-27 08:00") \
-    CHOICE(admin,               "loopback", "loopback|off",                   "who may use /admin: programs on this machine, or nobody")        \
+    CHOICE(admin,               "loopback", "loopback|token|off",             "who may use /admin: programs on this machine, with keys configured only those with a token that has the claim admin; whoever has such a token; or nobody") \
     NUMBER(drain_ms,            5000,           0,   600000,        "ms",     "streams are closed over this time at stop")                \
     WORD  (nats,                "",                                 "url",    "NATS servers, comma separated; empty: no NATS")            \
     WORD  (nats_prefix,         "events",                           "subject", "the part of the subject before the channel")              \

@@ -35,6 +35,11 @@ struct shutdown;
 /* Before server_start: whom /admin/shutdown asks. */
 void server_set_shutdown(struct server *server, struct shutdown *shutdown);
 
+/* Who asks is checked with these keys from now on. Before server_start, and when
+ * others hold; a reference is taken. */
+struct keyring;
+void server_set_keys(struct server *server, struct keyring *keyring);
+
 /* Until that wall time browsers stay away; 0: that is over. */
 void server_announce(struct server *server, int64_t until_wall_ms);
 

@@ -45,6 +45,12 @@
     METRIC(keepalives,               "counter", "keep-alives sent")                                  \
     METRIC(http_published,           "counter", "events accepted by HTTP")                           \
     METRIC(http_publish_refused,     "counter", "HTTP publishes answered 4xx or 5xx")                \
+    METRIC(tokens_remembered,        "counter", "good tokens that were checked before, by the same thread")  \
+    METRIC(tokens_refused,           "counter", "tokens that do not hold")                           \
+    METRIC(access_unauthorized,      "counter", "requests answered 401: a token is needed")          \
+    METRIC(access_refused,           "counter", "requests answered 404: their token has no right to it, or it is not there") \
+    METRIC(streams_expired,          "counter", "streams and waits ended because their token ends")  \
+    METRIC(streams_revoked,          "counter", "streams and waits ended because a key was withdrawn") \
     METRIC(shutdown_active,          "gauge",   "1 while browsers are told to stay away")             \
     METRIC(shutdown_until,           "gauge",   "its end in unix seconds; 0: none")                   \
     METRIC(nats_received,            "counter", "messages from NATS")                                \

@@ -40,7 +40,8 @@
     C(POLICY,        1008, "more questions than answers taken")               \
     C(TOO_BIG,       1009, "a message over 64 KiB")                           \
     C(FAILED,        1011, "the journal could not be read")                   \
-    C(TRY_LATER,     1013, "another one holds the wait key")
+    C(TRY_LATER,     1013, "another one holds the wait key")                  \
+    C(UNAUTHORIZED,  3000, "the token ends, or its key was withdrawn")
 
 /*     name         opcode  what it carries                                   */
 #define WEBSOCKET_OPCODES(O)                                                  \

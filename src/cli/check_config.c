@@ -8,6 +8,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
+#include <tidings/auth.h>
 #include <tidings/clock.h>
 #include <tidings/config.h>
 #include <tidings/shutdown.h>
@@ -20,6 +21,27 @@
     "Reads the settings as `tidings serve` would, says what would be served, " \
     "and ends\nwith 1 and a sentence if something is wrong. Touches "          \
     "nothing.\n"
+
+enum status cli_check_access(const struct config *config,
+                             const struct keyring *keyring, char *why,
+                             size_t why_bytes)
+{
+    const bool has_keys = !keyring_is_empty(keyring);
+
+    if (!has_keys && !config->insecure && !config_is_loopback(config))
+        (void)snprintf(why, why_bytes,
+                       "listen = %s is no loopback address and nobody needs a "
+                       "token; set token_keys, use a loopback address, or "
+                       "--insecure if that is meant",
+                       config->listen);
+    else if (!has_keys && strcmp(config->admin, "token") == 0)
+        (void)snprintf(why, why_bytes,
+                       "admin = token needs keys, and there are none: set "
+                       "token_keys");
+    else
+        return ST_OK;
+    return ST_BAD_INPUT;
+}
 
 static void print_age(int64_t age_ms)
 {
@@ -98,7 +120,34 @@ static void print_next_shutdown(const struct schedule *schedule)
     buffer_fini(&text);
 }
 
-static void print_notes(const struct config *config)
+/* What is open to whom: docs/operations.md has the whole table. */
+static void print_access(const struct config *config,
+                         const struct keyring *keyring)
+{
+    const bool has_keys = !keyring_is_empty(keyring);
+
+    if (has_keys)
+        printf(
+            "tokens    %u keys; without a token: %s\n", keyring_count(keyring),
+            config->anonymous_subscribe[0] != '\0' ? config->anonymous_subscribe
+                                                   : "nothing");
+    else
+        printf("tokens    none needed: whoever can connect reads and "
+               "publishes\n");
+    if (strcmp(config->admin, "off") == 0)
+        printf("/admin    nobody\n");
+    else if (strcmp(config->admin, "token") == 0)
+        printf("/admin    tokens with the claim admin\n");
+    else
+        printf("/admin    programs on this machine%s\n",
+               has_keys ? ", with the claim admin" : "");
+    if (has_keys)
+        printf("/metrics  programs on this machine, and tokens with the claim "
+               "admin\n");
+}
+
+static void print_notes(const struct config *config,
+                        const struct keyring *keyring)
 {
     if (config->retry_ms > config->keepalive_ms)
         printf("note: retry_ms is longer than keepalive_ms; a client that "
@@ -108,7 +157,8 @@ static void print_notes(const struct config *config)
     if (config->event_max_bytes > config->body_max_bytes)
         printf("note: event_max_bytes is over body_max_bytes; by HTTP the "
                "smaller one counts\n");
-    if (config->insecure && !config_is_loopback(config))
+    if (config->insecure && !config_is_loopback(config) &&
+        keyring_is_empty(keyring))
         printf("note: insecure: whoever reaches this address may read and "
                "publish\n");
 }
@@ -117,6 +167,7 @@ int cli_check(int argc, char **argv)
 {
     struct config config;
     struct schedule schedule;
+    struct keyring *keyring = NULL;
     char why[600];
     int exit_code = EXIT_DONE;
 
@@ -130,17 +181,17 @@ int cli_check(int argc, char **argv)
         config_fini(&config);
         return cli_fail(EXIT_FAILED, "%s", why);
     }
-    if (!config.insecure && !config_is_loopback(&config)) {
-        exit_code =
-            cli_fail(EXIT_FAILED,
-                     "listen = %s: others could reach this address and nobody "
-                     "needs a token; use a loopback address, or --insecure",
-                     config.listen);
+    if (keyring_load(&config, &keyring, why, sizeof why) != ST_OK ||
+        cli_check_access(&config, keyring, why, sizeof why) != ST_OK) {
+        exit_code = cli_fail(EXIT_FAILED, "%s", why);
     } else {
         print_plan(&config);
+        print_access(&config, keyring);
         print_next_shutdown(&schedule);
-        print_notes(&config);
+        print_notes(&config, keyring);
     }
+    if (keyring != NULL)
+        keyring_unref(&keyring);
     schedule_fini(&schedule);
     config_fini(&config);
     return exit_code;

@@ -16,6 +16,7 @@
 #define CLI_COMMAND_H
 
 #include <tidings/buffer.h>
+#include <tidings/status.h>
 #include <tidings/text.h>
 
 struct http_call;
@@ -36,6 +37,14 @@ int cli_log(int argc, char **argv);
 int cli_token(int argc, char **argv);
 int cli_check(int argc, char **argv);
 int cli_version(int argc, char **argv);
+
+/* Would these settings and keys serve? ST_BAD_INPUT, with a sentence, when the
+ * world could come in, or nobody could do what is asked of tokens. */
+struct config;
+struct keyring;
+enum status cli_check_access(const struct config *config,
+                             const struct keyring *keyring, char *why,
+                             size_t why_bytes) MUST_USE;
 
 /* Prints "tidings: " and the sentence on standard error; returns `exit_code`.
  */

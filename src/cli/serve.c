@@ -1,7 +1,7 @@
 /* serve.c -- the whole server on one screen: start in order, wait, stop in
  * reverse.
  *
- *     start   settings, journal, crews, the shutdown's schedule, journal's
+ *     start   settings, keys, journal, crews, the shutdown's schedule, journal's
  *             thread, NATS, listeners
  *     stop    no more requests; streams end over drain_ms; NATS intake ends;
  * the journal commits and answers all that was accepted; crews write the
@@ -15,6 +15,7 @@
 #include <tidings/http.h>
 #include <tidings/intake.h>
 #include <tidings/journal.h>
+#include <tidings/key_watch.h>
 #include <tidings/logger.h>
 #include <tidings/platform.h>
 #include <tidings/shutdown.h>
@@ -32,6 +33,8 @@ struct service {
     struct intake *intake;
     struct server *server;
     struct shutdown *shutdown;
+    struct keyring *keyring; /* until the watch has it */
+    struct key_watch *keys;
     char why[WHY_BYTES];
 
     uv_loop_t loop;
@@ -103,6 +106,8 @@ static enum status start(struct service *service)
         (void)snprintf(service->why, WHY_BYTES, "cannot make the crew threads");
         return st;
     }
+    service->keys = key_watch_start(&service->config, &service->loop,
+                                    service->server, &service->keyring);
     st = shutdown_start(&service->config, &service->loop, service->server,
                         &service->shutdown, service->why, WHY_BYTES);
     if (st != ST_OK)
@@ -209,9 +214,12 @@ static void unwatch_signals(struct service *service)
     uv_close((uv_handle_t *)&service->terminate, NULL);
     uv_close((uv_handle_t *)&service->interrupt, NULL);
     uv_close((uv_handle_t *)&service->drained, NULL);
+    if (service->keys != NULL)
+        key_watch_stop(service->keys);
     (void)uv_run(&service->loop, UV_RUN_DEFAULT);
     CHECK(uv_loop_close(&service->loop) == 0);
     shutdown_destroy(&service->shutdown);
+    key_watch_destroy(&service->keys);
 }
 
 static int serve(struct service *service)
@@ -302,11 +310,13 @@ int cli_serve(int argc, char **argv)
         config_fini(&service.config);
         return EXIT_SUCCESS;
     }
-    if (!config_is_loopback(&service.config) && !service.config.insecure) {
-        result = cli_fail(EXIT_USAGE,
-                          "%s is no loopback address and nobody needs a token: "
-                          "--insecure if that is meant",
-                          service.config.listen);
+    if (keyring_load(&service.config, &service.keyring, service.why,
+                     WHY_BYTES) != ST_OK ||
+        cli_check_access(&service.config, service.keyring, service.why,
+                         WHY_BYTES) != ST_OK) {
+        result = cli_fail(EXIT_USAGE, "%s", service.why);
+        if (service.keyring != NULL)
+            keyring_unref(&service.keyring);
         config_fini(&service.config);
         return result;
     }
@@ -314,6 +324,8 @@ int cli_serve(int argc, char **argv)
                 strcmp(service.config.log_format, "json") == 0);
     platform_ignore_sigpipe();
     result = serve(&service);
+    if (service.keyring != NULL)
+        keyring_unref(&service.keyring);
     config_fini(&service.config);
     return result;
 }

@@ -3,7 +3,10 @@
  * Figures are asked for at the moment of the question; nothing is kept for
  * them.
  */
+#include "access.h"
 #include "routes.h"
+
+#include "base/seeded_bug.h"
 
 #include <tidings/crew.h>
 
@@ -48,7 +51,15 @@ static void append_channel(struct buffer *out,
     buffer_append_char(out, '}');
 }
 
+/* Of what one may not read one does not hear. */
+static bool may_see(struct connection *connection, struct text name)
+{
+    return access_may(connection, RIGHT_SUBSCRIBE, name) ||
+           seeded_bug("listing-unchecked");
+}
+
 struct listing {
+    struct connection *connection;
     struct text match;
     struct buffer *out;
     unsigned count;
@@ -62,7 +73,8 @@ static void list_one(void *arg, struct channel_entry *entry)
     if (listing->count == CHANNELS_LISTED_MAX ||
         atomic_load(&entry->last_id) == 0 ||
         (listing->match.length > 0 &&
-         !selector_matches(listing->match, channel_entry_name(entry))))
+         !selector_matches(listing->match, channel_entry_name(entry))) ||
+        !may_see(listing->connection, channel_entry_name(entry)))
         return;
     if (listing->count++ > 0)
         buffer_append_char(listing->out, ',');
@@ -74,7 +86,7 @@ static void list_channels(const struct http_context *context,
                           const struct handoff_request *request)
 {
     struct parameters parameters = {{NULL, 0}, text_of(request->query)};
-    struct listing listing = {{NULL, 0}, NULL, 0};
+    struct listing listing = {.connection = connection};
     struct arena arena;
     struct buffer body;
 
@@ -103,6 +115,10 @@ void admin_channels(const struct http_context *context,
     const struct channel_entry *entry;
     struct buffer body;
 
+    if (name.length <= 1 && !access_may_ask(connection)) {
+        access_refuse(connection);
+        return;
+    }
     if (name.length <= 1) {
         list_channels(context, connection, request);
         return;
@@ -112,9 +128,9 @@ void admin_channels(const struct http_context *context,
     entry = channel_name_is_valid(name)
                 ? registry_find(journal_registry(context->journal), name)
                 : NULL;
-    if (entry == NULL || atomic_load(&entry->last_id) == 0) {
-        connection_refuse(connection, 404, "not_found", "no such channel",
-                          text_of(""));
+    if (!channel_name_is_valid(name) || !may_see(connection, name) ||
+        entry == NULL || atomic_load(&entry->last_id) == 0) {
+        access_refuse(connection);
         return;
     }
     buffer_init(&body);
@@ -142,6 +158,16 @@ void admin_health(const struct http_context *context,
                       });
 }
 
+static void answer_ready(struct connection *connection, bool is_ready)
+{
+    struct buffer body;
+
+    buffer_init(&body);
+    buffer_printf(&body, "{\"ready\":%s}\n", is_ready ? "true" : "false");
+    answer_json(connection, is_ready ? 200 : 503, &body);
+    buffer_fini(&body);
+}
+
 void admin_ready(const struct http_context *context,
                  struct connection *connection,
                  const struct handoff_request *request)
@@ -150,33 +176,32 @@ void admin_ready(const struct http_context *context,
     bool has_nats = context->intake.is_ready != NULL;
     bool is_connected =
         has_nats && context->intake.is_ready(context->intake.arg);
-    bool has_room;
+    bool has_room, is_ready;
     struct buffer body;
 
-    (void)request;
     journal_figures(context->journal, &figures);
     has_room = figures.mailbox_count <
                (uint64_t)context->config->journal_queue_events / 2 + 1;
+    is_ready = figures.can_commit && has_room && (!has_nats || is_connected);
+    if (!access_is_operator(connection, request)) {
+        answer_ready(connection, is_ready);
+        return;
+    }
     buffer_init(&body);
-    buffer_printf(
-        &body,
-        "{\"ready\":%s,\"checks\":{\"journal\":\"%s\","
-        "\"nats\":\"%s\",\"ingest\":\"%s\"}%s}\n",
-        figures.can_commit && has_room && (!has_nats || is_connected) ? "true"
-                                                                      : "false",
-        figures.can_commit ? "ok" : "cannot commit",
-        !has_nats      ? "not configured"
-        : is_connected ? "ok"
-                       : "not connected",
-        has_room ? "ok" : "lagging",
-        /* Intake goes on: ready all the same. */
-        crew_is_shut(connection_crew(connection)) ? ",\"shutdown\":true"
-                                                  : ",\"shutdown\":false");
-    answer_json(connection,
-                figures.can_commit && has_room && (!has_nats || is_connected)
-                    ? 200
-                    : 503,
-                &body);
+    buffer_printf(&body,
+                  "{\"ready\":%s,\"checks\":{\"journal\":\"%s\","
+                  "\"nats\":\"%s\",\"ingest\":\"%s\"}%s}\n",
+                  is_ready ? "true" : "false",
+                  figures.can_commit ? "ok" : "cannot commit",
+                  !has_nats      ? "not configured"
+                  : is_connected ? "ok"
+                                 : "not connected",
+                  has_room ? "ok" : "lagging",
+                  /* Intake goes on: ready all the same. */
+                  crew_is_shut(connection_crew(connection))
+                      ? ",\"shutdown\":true"
+                      : ",\"shutdown\":false");
+    answer_json(connection, is_ready ? 200 : 503, &body);
     buffer_fini(&body);
 }
 
@@ -207,7 +232,10 @@ void admin_metrics(const struct http_context *context,
     struct journal_figures figures;
     struct buffer body;
 
-    (void)request;
+    if (!access_is_operator(connection, request)) {
+        access_refuse_operator(connection);
+        return;
+    }
     journal_figures(context->journal, &figures);
     buffer_init(&body);
     metrics_append(&body);

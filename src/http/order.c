@@ -440,7 +440,8 @@ enum status order_read(const struct handoff_request *request, struct text form,
     struct text id = request_header(request, "Last-Event-ID");
     enum status st;
 
-    arena_init(&reading.order->arena, 4 * size + id.length + ID_DIGITS);
+    arena_init(&reading.order->arena,
+               4 * size + id.length + ID_DIGITS + SESSION_NAME_MAX_BYTES);
     st = read_all(&reading);
     if (st != ST_OK) {
         *why_out = reading.why;

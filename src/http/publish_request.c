@@ -10,7 +10,10 @@
  * Everything is checked before anything is posted, and nothing is answered
  * before it is on disk.
  */
+#include "access.h"
 #include "routes.h"
+
+#include "base/seeded_bug.h"
 
 #include <tidings/check.h>
 #include <tidings/config.h>
@@ -171,11 +174,24 @@ static void commit(struct connection *connection, struct publish **publish)
     refuse_result(connection, why);
 }
 
-/* One line of a batch, checked; the route's channel, type are the defaults. */
-static enum status read_line(const struct publish_request *request,
-                             struct text line, struct event **event_out,
-                             const char **why)
+static bool may_publish(struct connection *connection, struct text channel)
 {
+    return access_may(connection, RIGHT_PUBLISH, channel);
+}
+
+static void refuse_access(struct connection *connection)
+{
+    metrics_add(crew_metrics(connection_crew(connection)),
+                METRIC_http_publish_refused, 1);
+    access_refuse(connection);
+}
+
+/* One line of a batch, checked; the route's channel, type are the defaults.
+ * ST_NOT_FOUND: no right to its channel. */
+static enum status read_line(struct connection *connection, struct text line,
+                             struct event **event_out, const char **why)
+{
+    const struct publish_request *request = request_of(connection);
     struct batch_line parsed;
     struct text channel, type;
     enum status st = batch_line_parse(line, &parsed, why);
@@ -187,6 +203,9 @@ static enum status read_line(const struct publish_request *request,
     st = ST_BAD_INPUT;
     if (!channel_name_is_valid(channel))
         *why = "a line names no valid channel, nor does the path";
+    else if (!may_publish(connection, channel) &&
+             !seeded_bug("batch-line-unchecked"))
+        st = ST_NOT_FOUND;
     else if (!event_type_is_valid(type) || event_type_is_reserved(type))
         *why = "a line's type is not valid or is reserved";
     else if (parsed.key.length > EVENT_KEY_MAX_BYTES)
@@ -232,7 +251,6 @@ static unsigned count_lines(struct text body)
 
 static void commit_batch(struct connection *connection, struct text body)
 {
-    struct publish_request *request = request_of(connection);
     unsigned count = count_lines(body), filled = 0;
     const char *why = "a batch has at least one line";
     enum status st = ST_OK;
@@ -249,14 +267,17 @@ static void commit_batch(struct connection *connection, struct text body)
         struct text line = next_line(&body);
 
         if (line.length > 0)
-            st = read_line(request, line, &publish->events[filled++], &why);
+            st = read_line(connection, line, &publish->events[filled++], &why);
     }
     if (st == ST_OK) {
         commit(connection, &publish);
         return;
     }
     publish_destroy(&publish);
-    refuse(connection, 400, "bad_request", why);
+    if (st == ST_NOT_FOUND)
+        refuse_access(connection);
+    else
+        refuse(connection, 400, "bad_request", why);
 }
 
 /* One event, or what is to stand in the place of one. */
@@ -280,6 +301,10 @@ static void on_body(struct connection *connection, struct text body)
     struct publish_request *request = request_of(connection);
     struct publish *publish;
 
+    if (!access_holds(connection)) { /* the body came late */
+        refuse_access(connection);
+        return;
+    }
     if (request->is_batch) {
         commit_batch(connection, body);
         return;
@@ -395,6 +420,17 @@ static void read_method(struct publish_request *publish, const char *method)
     publish->kind = is_withdrawal ? AMENDMENT_WITHDRAWAL : AMENDMENT_CORRECTION;
 }
 
+/* Before the body is read; the lines of a batch name their channels later. */
+static bool is_allowed(struct connection *connection,
+                       const struct publish_request *publish)
+{
+    if (publish->is_batch)
+        return !crew_needs_tokens(connection_crew(connection)) ||
+               connection_grant(connection) != NULL;
+    return may_publish(connection, publish->channel) ||
+           (publish->is_amendment && seeded_bug("amend-unchecked"));
+}
+
 void publish_handle(const struct http_context *context,
                     struct connection *connection,
                     const struct handoff_request *request)
@@ -417,6 +453,8 @@ void publish_handle(const struct http_context *context,
         why = read_words(publish, request);
     if (why != NULL)
         refuse(connection, 400, "bad_request", why);
+    else if (!is_allowed(connection, publish))
+        refuse_access(connection);
     else
         connection_read_body(connection,
                              (size_t)context->config->body_max_bytes);

@@ -9,6 +9,7 @@
  */
 #include "routes.h"
 
+#include "access.h"
 #include "origins.h"
 #include "over_limit.h"
 
@@ -25,16 +26,17 @@ static const struct route {
     bool has_below;
     unsigned methods;
     handler_fn *handler;
+    enum route_needs needs;
 } routes[] = {
-#define ROUTE(path, below, methods, handler, what)                             \
-    {path, below, methods, handler},
+#define ROUTE(path, below, methods, handler, needs, what)                      \
+    {path, below, methods, handler, NEEDS_##needs},
     ROUTES(ROUTE)
 #undef ROUTE
 };
 
 /* What an OPTIONS of `*` asks about. */
 static const struct route whole_server = {"*", false, (1u << METHOD_OTHER) - 1,
-                                          NULL};
+                                          NULL, NEEDS_ALL};
 
 static const char *const method_names[] = {
 #define M(name) [METHOD_##name] = #name,
@@ -128,6 +130,19 @@ static bool is_for_reserve(const struct route *route)
            route->handler == subscribe_handle;
 }
 
+/* Who asks is known; a subscribe may say so in its form, which is not there yet.
+ * False: it was refused. */
+static bool identify(struct connection *connection, const struct route *route,
+                     const struct handoff_request *request, bool is_a_change)
+{
+    if (route->needs == NEEDS_ALL)
+        return true;
+    return access_identify(connection, request,
+                           !is_a_change && route->handler != admin_shutdown) &&
+           (route->handler == subscribe_handle ||
+            !access_refuse_foreign(connection));
+}
+
 static void route_to(const struct http_context *context,
                      struct connection *connection, const struct route *route,
                      const struct handoff_request *request)
@@ -147,7 +162,7 @@ static void route_to(const struct http_context *context,
                           "pages of that origin may not do this; the setting "
                           "origins lists those that may",
                           text_of(""));
-    else
+    else if (identify(connection, route, request, is_change(route, method)))
         route->handler(context, connection, request);
 }
 

@@ -30,18 +30,30 @@ struct http_context {
 /* clang-format off */
 #define METHODS(M) M(GET) M(HEAD) M(POST) M(PUT) M(DELETE) M(OPTIONS)
 
-/*        path            below  methods                       handler         what it is */
+/* Who may, with keys configured; the handlers see to it:
+ *   ALL       everybody: no token is looked at
+ *   RIGHTS    who has the right to the channel, or the session
+ *   OPERATOR  who has the claim admin, or is on this machine (admin.c) */
+#define ROUTE_NEEDS(N) N(ALL) N(RIGHTS) N(OPERATOR)
+
+/*        path            below  methods                       handler         needs     what it is */
 #define ROUTES(ROUTE)                                                                                       \
-    ROUTE("/events",      true,  BIT_GET | BIT_HEAD | BIT_POST, subscribe_handle, "subscribe")              \
-    ROUTE("/publish",     true,  BIT_POST | BIT_PUT | BIT_DELETE, publish_handle, "publish, correct, withdraw")        \
-    ROUTE("/sessions",    true,  BIT_GET | BIT_HEAD | BIT_POST | BIT_DELETE, session_handle, "positions that the server keeps") \
-    ROUTE("/channels",    true,  BIT_GET | BIT_HEAD,            admin_channels,   "what the journal keeps") \
-    ROUTE("/healthz",     false, BIT_GET | BIT_HEAD,            admin_health,     "the process lives")      \
-    ROUTE("/readyz",      false, BIT_GET | BIT_HEAD,            admin_ready,      "it can take events")     \
-    ROUTE("/metrics",     false, BIT_GET | BIT_HEAD,            admin_metrics,    "Prometheus text")        \
-    ROUTE("/admin/shutdown", false, BIT_GET | BIT_HEAD | BIT_POST | BIT_DELETE, admin_shutdown, "the scheduled shutdown") \
-    ROUTE("/",            true,  BIT_GET | BIT_HEAD,            assets_handle,    "pages and scripts")
+    ROUTE("/events",      true,  BIT_GET | BIT_HEAD | BIT_POST, subscribe_handle, RIGHTS, "subscribe")      \
+    ROUTE("/publish",     true,  BIT_POST | BIT_PUT | BIT_DELETE, publish_handle, RIGHTS, "publish, correct, withdraw") \
+    ROUTE("/sessions",    true,  BIT_GET | BIT_HEAD | BIT_POST | BIT_DELETE, session_handle, RIGHTS, "positions that the server keeps") \
+    ROUTE("/channels",    true,  BIT_GET | BIT_HEAD,            admin_channels,   RIGHTS, "what the journal keeps") \
+    ROUTE("/healthz",     false, BIT_GET | BIT_HEAD,            admin_health,     ALL,    "the process lives") \
+    ROUTE("/readyz",      false, BIT_GET | BIT_HEAD,            admin_ready,      OPERATOR, "it can take events; to all others without the reasons") \
+    ROUTE("/metrics",     false, BIT_GET | BIT_HEAD,            admin_metrics,    OPERATOR, "Prometheus text") \
+    ROUTE("/admin/shutdown", false, BIT_GET | BIT_HEAD | BIT_POST | BIT_DELETE, admin_shutdown, OPERATOR, "the scheduled shutdown") \
+    ROUTE("/",            true,  BIT_GET | BIT_HEAD,            assets_handle,    ALL,    "pages and scripts")
 /* clang-format on */
+
+enum route_needs {
+#define N(name) NEEDS_##name,
+    ROUTE_NEEDS(N)
+#undef N
+};
 
 enum method {
 #define M(name) METHOD_##name,
@@ -57,7 +69,7 @@ enum {
 };
 
 /* A handler decides what the connection does next (connection.h). */
-#define ROUTE(path, below, methods, handler, what)                             \
+#define ROUTE(path, below, methods, handler, needs, what)                      \
     void handler(const struct http_context *context,                           \
                  struct connection *connection,                                \
                  const struct handoff_request *request);

@@ -7,9 +7,9 @@
 
 #include "admission.h"
 #include "origins.h"
+#include "per_thread.h"
 #include "routes.h"
 #include "self_test.h"
-#include "wait_keys.h"
 
 #include <tidings/check.h>
 #include <tidings/clock.h>
@@ -43,6 +43,24 @@ static unsigned count_cores(void)
     return cores < 1 ? 1 : cores > 64 ? 64 : cores;
 }
 
+static struct per_thread *make_per_thread(void)
+{
+    struct per_thread *own = must_calloc(1, sizeof *own);
+
+    own->keys = wait_keys_create();
+    own->tokens = token_cache_create();
+    return own;
+}
+
+static void free_per_thread(struct per_thread *own)
+{
+    if (own == NULL)
+        return;
+    wait_keys_destroy(&own->keys);
+    token_cache_destroy(&own->tokens);
+    free(own);
+}
+
 enum status server_create(const struct config *config, struct journal *journal,
                           struct server **server_out)
 {
@@ -74,7 +92,7 @@ enum status server_create(const struct config *config, struct journal *journal,
 
         if (st != ST_OK)
             return st;
-        crew_set_http(server->crews[i], wait_keys_create());
+        crew_set_http(server->crews[i], make_per_thread());
     }
     *server_out = server;
     return ST_OK;
@@ -162,6 +180,12 @@ void server_set_shutdown(struct server *server, struct shutdown *shutdown)
     server->context.shutdown = shutdown;
 }
 
+void server_set_keys(struct server *server, struct keyring *keyring)
+{
+    for (unsigned i = 0; i < server->crew_count; i++)
+        crew_rekey(server->crews[i], keyring);
+}
+
 void server_announce(struct server *server, int64_t until_wall_ms)
 {
     for (unsigned i = 0; i < server->crew_count; i++)
@@ -201,10 +225,10 @@ void server_destroy(struct server **server)
         return;
     CHECK(!mine->is_running);
     for (unsigned i = 0; i < mine->crew_count; i++) {
-        struct wait_keys *keys = crew_http(mine->crews[i]);
+        struct per_thread *own = crew_http(mine->crews[i]);
 
         crew_destroy(&mine->crews[i]);
-        wait_keys_destroy(&keys);
+        free_per_thread(own);
     }
     origins_destroy(&mine->context.origins);
     assets_free_packed(&mine->context.packed_assets);

@@ -11,8 +11,10 @@
  * A page of another origin can make a browser send a POST with a form's content
  * types, but not one with JSON without asking first; so nothing else is taken.
  */
+#include "access.h"
 #include "resume.h"
 #include "routes.h"
+#include "session_owner.h"
 #include "session_subscribe.h"
 
 #include "base/seeded_bug.h"
@@ -36,6 +38,7 @@ struct change {
     bool is_json;
     uint8_t name_bytes;
     char name[SESSION_NAME_MAX_BYTES];
+    struct session_key key;
 };
 
 static struct text name_of(const struct change *change)
@@ -155,8 +158,13 @@ static void acknowledge(struct connection *connection, struct change *change)
 {
     struct session_view view;
 
-    if (sessions_find(sessions_of(connection), name_of(change), &view) !=
-        ST_OK) {
+    const struct text key = session_key_text(&change->key);
+
+    if (!access_holds(connection)) { /* its body came late */
+        access_refuse(connection);
+        return;
+    }
+    if (sessions_find(sessions_of(connection), key, &view) != ST_OK) {
         refuse_unknown(connection);
         return;
     }
@@ -165,7 +173,7 @@ static void acknowledge(struct connection *connection, struct change *change)
                "the id is newer than the newest event");
         return;
     }
-    if (sessions_ack(sessions_of(connection), name_of(change), change->id,
+    if (sessions_ack(sessions_of(connection), key, change->id,
                      clock_wall_ms(&system_clock), &view) != ST_OK) {
         refuse_unknown(connection);
         return;
@@ -201,10 +209,12 @@ static const struct role_calls change_calls = {
 };
 
 static struct change *begin_change(struct connection *connection,
-                                   struct text name)
+                                   struct text name,
+                                   const struct session_key *key)
 {
     struct change *change = must_calloc(1, sizeof *change);
 
+    change->key = *key;
     memcpy(change->name, name.bytes, name.length);
     change->name_bytes = (uint8_t)name.length;
     connection_set_role(connection, &change_calls, change);
@@ -214,10 +224,11 @@ static struct change *begin_change(struct connection *connection,
 /* ---- requests -------------------------------------------------------------- */
 
 static void begin_ack(struct connection *connection, struct text name,
+                      const struct session_key *key,
                       const struct handoff_request *request)
 {
     struct parameters parameters = {{NULL, 0}, text_of(request->query)};
-    struct change *change = begin_change(connection, name);
+    struct change *change = begin_change(connection, name, key);
     struct text type = request_header(request, "Content-Type"), id;
     struct arena arena;
     enum status st;
@@ -239,23 +250,27 @@ static void begin_ack(struct connection *connection, struct text name,
     arena_fini(&arena);
 }
 
-static void remove_session(struct connection *connection, struct text name)
+static void remove_session(struct connection *connection, struct text name,
+                           const struct session_key *key)
 {
-    struct change *change = begin_change(connection, name);
+    struct change *change = begin_change(connection, name, key);
 
     change->is_removal = true;
-    if (sessions_remove(sessions_of(connection), name) == ST_OK)
+    if (sessions_remove(sessions_of(connection), session_key_text(key)) ==
+        ST_OK)
         commit(connection, change);
     else
         refuse_unknown(connection);
 }
 
-static void show(struct connection *connection, struct text name)
+static void show(struct connection *connection, struct text name,
+                 const struct session_key *key)
 {
     struct session_view view;
     struct buffer body;
 
-    if (sessions_find(sessions_of(connection), name, &view) != ST_OK) {
+    if (sessions_find(sessions_of(connection), session_key_text(key), &view) !=
+        ST_OK) {
         refuse_unknown(connection);
         return;
     }
@@ -298,18 +313,21 @@ void session_handle(const struct http_context *context,
     const bool is_post = strcmp(request->method, "POST") == 0;
     bool is_ack;
     const struct text name = split_path(request->raw_path, &is_ack);
+    struct session_key key;
 
     (void)context;
     if (session_admit(name) != ST_OK)
         refuse(connection, 400, "bad_request", SESSION_NAME_RULE);
     else if (is_ack && !is_post)
         refuse_method(connection, "Allow: POST, OPTIONS\r\n");
-    else if (is_ack)
-        begin_ack(connection, name, request);
-    else if (is_post)
+    else if (is_post && !is_ack)
         refuse_method(connection, "Allow: GET, HEAD, DELETE, OPTIONS\r\n");
+    else if (!session_own(connection, name, &key))
+        return;
+    else if (is_ack)
+        begin_ack(connection, name, &key, request);
     else if (strcmp(request->method, "DELETE") == 0)
-        remove_session(connection, name);
+        remove_session(connection, name, &key);
     else
-        show(connection, name);
+        show(connection, name, &key);
 }

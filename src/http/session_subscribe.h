@@ -24,7 +24,7 @@ struct stream_session {
 #define SESSION_NAME_RULE "a session's name is 1 to 128 of A-Z a-z 0-9 . _ ~ -"
 
 /* May this be used as the name of a session? Every request that names one asks
- * here first: so far everybody may who knows the name. */
+ * here first, and then whose it is (session_owner.h). */
 enum status session_admit(struct text name) MUST_USE;
 
 /* Takes an order that names a session: it goes on as stream_open, after the

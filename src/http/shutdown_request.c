@@ -4,9 +4,11 @@
  *     POST     {"until":"2014-03-02T22:00:00Z"}: from now until then
  *     DELETE   over now; the rest of a window of the schedule, too
  *
- * Who may: programs on this machine, until there are tokens. A proxy on this
- * machine speaks for the world, so what says that it was forwarded is refused.
- * So is a browser's page, unless it is the server's own: any page can make a
+ * Who may, with `admin = loopback`: programs on this machine, with keys
+ * configured only those with a token that has the claim admin; with
+ * `admin = token` whoever has such a token. A proxy on this machine speaks for
+ * the world, so what says that it was forwarded is no program here. Neither is
+ * a browser's page, unless it is the server's own: any page can make a
  * browser send requests here, and by a name of its own that means this machine
  * even ones that look like our own page's (DNS rebinding). So a page's request
  * must name this machine in Host, too.
@@ -14,6 +16,7 @@
  * Main writes the file, which may take its time; the connection waits for it
  * and cannot be given up meanwhile.
  */
+#include "access.h"
 #include "origins.h"
 #include "routes.h"
 
@@ -49,17 +52,6 @@ static void destroy(struct connection *connection)
 /* ---- who may
  * --------------------------------------------------------------------- */
 
-static bool was_forwarded(const struct handoff_request *request)
-{
-    static const char *const names[] = {"Forwarded", "Via", "X-Forwarded-For",
-                                        "X-Forwarded-Host", "X-Real-IP"};
-
-    for (unsigned i = 0; i < sizeof names / sizeof *names; i++)
-        if (request_header(request, names[i]).bytes != NULL)
-            return true;
-    return false;
-}
-
 static bool names_this_machine(struct text host)
 {
     static const char *const names[] = {"http://localhost", "http://127.0.0.1",
@@ -94,7 +86,9 @@ static const char *why_not(const struct http_context *context,
 {
     if (strcmp(context->config->admin, "off") == 0)
         return "the setting admin is off";
-    if (!connection_is_local(connection) || was_forwarded(request))
+    if (strcmp(context->config->admin, "token") == 0)
+        return NULL; /* it is looked at next */
+    if (!access_is_local(connection, request))
         return "only programs on the server's machine may do this";
     if (!is_own_page(request) && !seeded_bug("shutdown-foreign-page"))
         return "only the server's own pages may do this, on its machine";
@@ -217,6 +211,11 @@ void admin_shutdown(const struct http_context *context,
 
     if (why != NULL) {
         connection_refuse(connection, 403, "forbidden", why, text_of(""));
+        return;
+    }
+    if (crew_needs_tokens(connection_crew(connection)) &&
+        !access_is_admin(connection) && !seeded_bug("admin-without-claim")) {
+        access_refuse_operator(connection);
         return;
     }
     if (wish_of(request->method) == SHUTDOWN_BEGIN &&

@@ -14,6 +14,9 @@
  */
 #include "stream.h"
 
+#include "access.h"
+#include "per_thread.h"
+
 #include <tidings/check.h>
 
 #include <stdlib.h>
@@ -58,11 +61,44 @@ void stream_push_raw(struct stream *stream, struct text bytes)
     frames_unref(&frames);
 }
 
+/* What is left until its token ends; INT64_MAX: it never does. */
+static int64_t left_ms(const struct stream *stream)
+{
+    struct crew *crew = connection_crew(stream->connection);
+
+    if (stream->gathering != NULL || stream->until.ends_s == 0)
+        return INT64_MAX;
+    return (int64_t)stream->until.ends_s * 1000 - crew_wall_ms(crew);
+}
+
+/* A connection has one deadline: the sooner of the next keep-alive and the end.
+ * The way to the end is gone in at most three steps, each of one of few lengths,
+ * because each length of a deadline is a list of its own. */
+static int64_t step_ms(int64_t left_ms, int64_t keepalive_ms)
+{
+    const int64_t large_ms = keepalive_ms / 16, small_ms = keepalive_ms / 256;
+
+    if (left_ms >= keepalive_ms)
+        return keepalive_ms;
+    if (large_ms > 0 && left_ms >= large_ms)
+        return left_ms / large_ms * large_ms;
+    if (small_ms > 0 && left_ms >= small_ms)
+        return left_ms / small_ms * small_ms;
+    return small_ms < 1 ? 1 : small_ms > 100 ? 100 : small_ms;
+}
+
 void stream_arm_keepalive(struct stream *stream)
 {
-    connection_set_deadline(
-        stream->connection,
-        crew_config(connection_crew(stream->connection))->keepalive_ms);
+    const struct config *config =
+        crew_config(connection_crew(stream->connection));
+
+    connection_set_deadline(stream->connection,
+                            step_ms(left_ms(stream), config->keepalive_ms));
+}
+
+bool stream_is_over(const struct stream *stream)
+{
+    return left_ms(stream) <= 0;
 }
 
 void stream_touch_keepalive(struct stream *stream)
@@ -108,7 +144,7 @@ void stream_leave(struct stream *stream)
     stream_count(stream, METRIC_subscribers, -1);
     directory_leave(crew_directory(crew), &stream->subscriber);
     crew_spare_batches(crew);
-    wait_keys_free(crew_http(crew), &stream->key);
+    wait_keys_free(wait_keys_of(crew), &stream->key);
 }
 
 /* The one answer is on its way: no further offer may come. */
@@ -126,6 +162,23 @@ static void farewell(struct connection *connection)
         stream_answer_now(stream);
     else
         stream_finish(stream, true);
+}
+
+void stream_end_access(struct stream *stream, enum metric why)
+{
+    stream_count(stream, why, 1);
+    if (stream->gathering != NULL)
+        stream_answer_now(stream);
+    else if (stream->websocket != NULL)
+        websocket_close(stream, WEBSOCKET_CLOSE_UNAUTHORIZED,
+                        "the token does not hold any more");
+    else
+        stream_finish(stream, true);
+}
+
+void stream_revoked(struct connection *connection)
+{
+    stream_end_access(stream_of(connection), METRIC_streams_revoked);
 }
 
 /* ---- a scheduled shutdown
@@ -234,6 +287,10 @@ static void expired(struct connection *connection)
         stream_answer_now(stream);
         return;
     }
+    if (stream_is_over(stream)) {
+        stream_end_access(stream, METRIC_streams_expired);
+        return;
+    }
     stream_arm_keepalive(stream);
     if (connection_waiting_bytes(connection) > 0)
         return; /* bytes are on their way: not silent */
@@ -251,6 +308,7 @@ static const struct role_calls stream_calls = {
     .drained = stream_drained,
     .expired = expired,
     .announced = stream_announced,
+    .revoked = stream_revoked,
     .farewell = farewell,
     .destroy = stream_destroy,
 };
@@ -265,7 +323,6 @@ static struct stream *create(struct connection *connection,
     stream->connection = connection;
     stream->order = *order;
     *order = NULL;
-    stream->wait_ms = (int32_t)stream->order->wait_ms;
     stream->flavor = (uint8_t)stream->order->flavor;
     stream->is_ndjson = stream->order->is_ndjson;
     stream->is_gzip = stream->order->is_gzip;
@@ -299,7 +356,7 @@ void stream_open(struct connection *connection, struct order **order)
     struct stream *stream = create(connection, order);
     struct crew *crew = connection_crew(connection);
 
-    if ((stream->order->is_one_answer && stream->wait_ms == 0) ||
+    if ((stream->order->is_one_answer && stream->order->wait_ms == 0) ||
         connection_is_head(connection) || stream->order->selector_count == 0)
         stream_begin(stream);
     else

@@ -35,7 +35,10 @@ struct stream {
     struct stream_session *session; /* NULL: none */
     struct journal_trail trail;
     struct gzip_sum sum; /* of a compressed stream, so far */
-    int32_t wait_ms;
+    union {
+        int32_t wait_ms; /* for one answer: how long at most */
+        uint32_t ends_s; /* else: when its token ends, wall time; 0: never */
+    } until;
     uint8_t flavor;
     bool is_ndjson : 1;
     bool is_spread : 1; /* the home sent it here */
@@ -68,6 +71,11 @@ void stream_arm_keepalive(struct stream *stream);
 /* Something was sent: the silence begins anew. */
 void stream_touch_keepalive(struct stream *stream);
 void stream_finish(struct stream *stream, bool says_retry);
+/* Its token ends: now. Else a keep-alive is all that is due. */
+bool stream_is_over(const struct stream *stream);
+/* For want of a token that holds; `why` is counted. */
+void stream_end_access(struct stream *stream, enum metric why);
+void stream_revoked(struct connection *connection);
 void stream_leave(struct stream *stream);
 void stream_drained(struct connection *connection);
 void stream_destroy(struct connection *connection);

@@ -7,6 +7,9 @@
  */
 #include "stream.h"
 
+#include "access.h"
+#include "per_thread.h"
+
 #include "base/seeded_bug.h"
 
 #include <tidings/check.h>
@@ -43,8 +46,21 @@ static void join(struct stream *stream)
     stream_count(stream, METRIC_subscribers_replaying, 1);
 }
 
+/* No longer than its token holds; whole seconds, since each length of a deadline
+ * is a list of its own. */
+static int32_t wait_of(const struct stream *stream, uint32_t ends_s)
+{
+    const struct crew *crew = connection_crew(stream->connection);
+    int64_t left_s = (int64_t)ends_s - crew_wall_ms(crew) / 1000 - 1;
+
+    if (ends_s == 0 || left_s * 1000 >= stream->order->wait_ms)
+        return (int32_t)stream->order->wait_ms;
+    return left_s > 0 ? (int32_t)left_s * 1000 : 0;
+}
+
 static void begin_poll(struct stream *stream, const struct resume *resume)
 {
+    stream->until.wait_ms = wait_of(stream, access_ends_s(stream->connection));
     stream->gathering = must_calloc(1, sizeof *stream->gathering);
     buffer_init(&stream->gathering->body);
     if (resume->gap != GAP_NONE)
@@ -72,6 +88,7 @@ static void begin_stream(struct stream *stream, const struct resume *resume)
         stream_append_gap(stream, stream->order->position_text, resume, &out);
     stream_say(stream, buffer_text(&out));
     buffer_fini(&out);
+    stream->until.ends_s = access_ends_s(stream->connection);
     stream_arm_keepalive(stream);
 }
 
@@ -135,6 +152,10 @@ void stream_begin(struct stream *stream)
          is_shut = crew_is_shut(crew) && !seeded_bug("shutdown-early-let-in");
     struct resume resume = {0};
 
+    if (!access_holds(connection)) { /* it was on its way for too long */
+        access_refuse(connection);
+        return;
+    }
     if (!resolve(stream, &resume))
         return;
     if (connection_is_head(connection)) {
@@ -142,7 +163,7 @@ void stream_begin(struct stream *stream)
         return;
     }
     if (order->wait_key.length > 0 && order->wait_ms > 0 && !is_shut) {
-        stream->key = wait_keys_hold(crew_http(crew), order);
+        stream->key = wait_keys_hold(wait_keys_of(crew), order);
         stream->is_busy = stream->key == NULL;
     }
     if (is_one_answer)

@@ -93,13 +93,13 @@ static void wait_or_answer(struct stream *stream)
 {
     if (crew_is_shut(connection_crew(stream->connection)))
         stream_tell_shutdown(stream);
-    else if (stream->gathering->body.length > 0 || stream->wait_ms == 0 ||
+    else if (stream->gathering->body.length > 0 || stream->until.wait_ms == 0 ||
              stream->is_busy ||
              crew_is_draining(connection_crew(stream->connection)))
         stream_answer_now(stream);
     else {
         stream_go_live(stream);
-        connection_set_deadline(stream->connection, stream->wait_ms);
+        connection_set_deadline(stream->connection, stream->until.wait_ms);
     }
 }
 

@@ -3,10 +3,14 @@
  * The head is civetweb's and gone when the handler returns; the form of a POST
  * may come later. So a POST keeps copies of what order_read looks at.
  */
+#include "access.h"
 #include "over_limit.h"
 #include "routes.h"
+#include "session_owner.h"
 #include "session_subscribe.h"
 #include "stream.h"
+
+#include "base/seeded_bug.h"
 
 #include <tidings/check.h>
 
@@ -15,6 +19,17 @@
 
 enum { FORM_MAX = 65536, KEPT_HEADERS = 7 };
 
+/* All of it, or nothing. Without channels, on a WebSocket that will name them,
+ * who could not ask for any is told now. */
+static bool is_allowed(struct connection *connection, const struct order *order)
+{
+    for (unsigned i = 0; i < order->selector_count; i++)
+        if (!access_may(connection, RIGHT_SUBSCRIBE, order->selectors[i]) &&
+            !seeded_bug("subscribe-unchecked"))
+            return false;
+    return order->selector_count > 0 || access_may_ask(connection);
+}
+
 static void subscribe(struct connection *connection,
                       const struct handoff_request *request, struct text form,
                       const struct config *config)
@@ -22,6 +37,9 @@ static void subscribe(struct connection *connection,
     struct order *order = NULL;
     const char *why = "";
 
+    if (!access_identify_form(connection, form) ||
+        access_refuse_foreign(connection))
+        return;
     if (order_read(request, form, config, &order, &why) != ST_OK) {
         connection_refuse(connection, 400, "bad_request", why, text_of(""));
         return;
@@ -30,8 +48,14 @@ static void subscribe(struct connection *connection,
         over_limit_turn_away(connection, &order, connection_limit(connection));
         return;
     }
-    if (order->flavor == FLAVOR_WEBSOCKET &&
-        !websocket_is_right(connection, request, config, order)) {
+    if (!is_allowed(connection, order)) {
+        access_refuse(connection);
+        order_destroy(&order);
+        return;
+    }
+    if ((order->flavor == FLAVOR_WEBSOCKET &&
+         !websocket_is_right(connection, request, config, order)) ||
+        (order->session.length > 0 && !session_own_order(connection, order))) {
         order_destroy(&order);
         return;
     }
@@ -140,7 +164,8 @@ bool subscribe_at_root(const struct http_context *context,
     buffer_append(&query, request->query, strlen(request->query) + 1);
     meant.raw_path = path.bytes;
     meant.query = query.bytes;
-    subscribe(connection, &meant, text_of(""), context->config);
+    if (access_identify(connection, &meant, true))
+        subscribe(connection, &meant, text_of(""), context->config);
     buffer_fini(&path);
     buffer_fini(&query);
     return true;

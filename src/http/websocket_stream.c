@@ -23,7 +23,10 @@
  */
 #include "stream.h"
 
+#include "access.h"
 #include "origins.h"
+
+#include "base/seeded_bug.h"
 
 #include <tidings/check.h>
 
@@ -287,6 +290,19 @@ static bool acknowledge(struct stream *stream, uint64_t id)
                                   : "there is no session here to acknowledge");
 }
 
+/* All of what it asks for, or nothing. */
+static bool may_subscribe(const struct stream *stream,
+                          const struct client_message *message)
+{
+    if (seeded_bug("websocket-subscribe-unchecked"))
+        return true;
+    for (unsigned i = 0; i < message->selector_count; i++)
+        if (!access_may(stream->connection, RIGHT_SUBSCRIBE,
+                        message->selectors[i]))
+            return false;
+    return true;
+}
+
 static bool obey(struct stream *stream, const struct client_message *message)
 {
     if (message->action == CLIENT_ACKS)
@@ -296,9 +312,12 @@ static bool obey(struct stream *stream, const struct client_message *message)
                         "too many changes of the subscription in a second");
         return false;
     }
-    return message->action == CLIENT_SUBSCRIBES
-               ? resubscribe_add(stream, message)
-               : resubscribe_remove(stream, message);
+    if (message->action != CLIENT_SUBSCRIBES)
+        return resubscribe_remove(stream, message);
+    if (!may_subscribe(stream, message))
+        return websocket_complain(stream, "not_found",
+                                  access_why_not(stream->connection));
+    return resubscribe_add(stream, message);
 }
 
 static bool take_text(struct stream *stream, struct text text)
@@ -410,6 +429,10 @@ static void expired(struct connection *connection)
                         "nothing came after a ping");
         return;
     }
+    if (stream_is_over(stream)) {
+        stream_end_access(stream, METRIC_streams_expired);
+        return;
+    }
     stream_arm_keepalive(stream);
     if (connection_waiting_bytes(connection) == 0)
         ping(stream); /* else bytes are on their way: not silent */
@@ -429,6 +452,7 @@ const struct role_calls websocket_calls = {
     .drained = stream_drained,
     .expired = expired,
     .announced = stream_announced,
+    .revoked = stream_revoked,
     .farewell = farewell,
     .destroy = stream_destroy,
 };
