@@ -2,6 +2,7 @@
  *
  * A table of commands; everything else is in the file of each, under cli/.
  */
+#include <openssl/crypto.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -73,6 +74,9 @@ int main(int argc, char **argv)
 {
     const struct command *command;
 
+    /* It would tear itself down at exit, under the feet of the NATS library's
+     * threads, and what that library gave back itself a second time. */
+    (void)OPENSSL_init_crypto(OPENSSL_INIT_NO_ATEXIT, NULL);
     if (argc < 2) {
         print_commands(stderr);
         return EXIT_USAGE;

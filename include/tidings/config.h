@@ -77,7 +77,17 @@
     WORD  (shutdown_dates,      "",                                 "file",   "and in these: lines such as 2026-12-24 12:00 .. 2026-12-27 08:00") \
     CHOICE(admin,               "loopback", "loopback|token|off",             "who may use /admin: programs on this machine, with keys configured only those with a token that has the claim admin; whoever has such a token; or nobody") \
     NUMBER(drain_ms,            5000,           0,   600000,        "ms",     "streams are closed over this time at stop")                \
-    WORD  (nats,                "",                                 "url",    "NATS servers, comma separated; empty: no NATS")            \
+    WORD  (nats,                "",                                 "url",    "NATS servers, comma separated; empty: no NATS; tls:// wants TLS") \
+    WORD  (nats_user,           "",                                 "name",   "who we are to NATS")                                       \
+    WORD  (nats_password,       "",                                 "secret", "and the password of that user")                           \
+    WORD  (nats_token,          "",                                 "secret", "in place of both, where NATS wants a token")               \
+    WORD  (nats_credentials,    "",                                 "file",   "a .creds file: a user's JWT and seed")                     \
+    WORD  (nats_nkey,           "",                                 "nkey",   "public key of a user, U...; goes with nats_nkey_seed")     \
+    WORD  (nats_nkey_seed,      "",                                 "file",   "its seed, SU...")                                          \
+    FLAG  (nats_tls,            false,                              "flag",   "never speak to NATS without TLS")                          \
+    WORD  (nats_ca,             "",                                 "file",   "certificates that NATS servers are checked by; empty: the system's") \
+    WORD  (nats_certificate,    "",                                 "file",   "our certificate, where NATS wants one; goes with nats_key") \
+    WORD  (nats_key,            "",                                 "file",   "its key")                                                  \
     WORD  (nats_prefix,         "events",                           "subject", "the part of the subject before the channel")              \
     FLAG  (nats_rejected,       true,                               "flag",   "send what was refused to <prefix>_rejected.<reason>")      \
     CHOICE(envelope,            "auto", "auto|always|never",                  "take type and data out of a NATS payload {\"type\":..,\"data\":..}") \

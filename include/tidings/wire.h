@@ -210,4 +210,10 @@ bool form_find(struct text form, const char *name, size_t *cursor,
 /* Percent-decodes a path segment; "+" stays. False on bad escapes or NUL. */
 bool percent_decode(struct text segment, struct buffer *out);
 
+/* ---- url_mask.c ---------------------------------------------------------- */
+
+/* Appends a URL, or several with commas between them, as they may be shown:
+ * `***` for what stands before an @. */
+void urls_append_masked(struct buffer *out, struct text urls);
+
 #endif

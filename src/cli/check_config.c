@@ -11,6 +11,7 @@
 #include <tidings/auth.h>
 #include <tidings/clock.h>
 #include <tidings/config.h>
+#include <tidings/nats_login.h>
 #include <tidings/shutdown.h>
 #include <tidings/wire.h>
 
@@ -85,16 +86,31 @@ static void print_keeping(const struct config *config)
     putchar('\n');
 }
 
+static void print_nats(const struct config *config)
+{
+    struct nats_login login;
+    struct buffer shown;
+
+    if (config->nats[0] == '\0') {
+        printf("NATS      none\n");
+        return;
+    }
+    login = nats_login_of(config);
+    buffer_init(&shown);
+    urls_append_masked(&shown, text_of(config->nats));
+    printf("NATS      %.*s, subjects %s.>, %s%s\n",
+           TEXT_ARGS(buffer_text(&shown)), config->nats_prefix,
+           nats_login_kind(&login),
+           nats_login_wants_tls(&login) ? ", always by TLS" : "");
+    buffer_fini(&shown);
+}
+
 static void print_plan(const struct config *config)
 {
     printf("listens   http://%s\n", config->listen);
     printf("journal   %s\n", config->data);
     print_keeping(config);
-    if (config->nats[0] != '\0')
-        printf("NATS      %s, subjects %s.>\n", config->nats,
-               config->nats_prefix);
-    else
-        printf("NATS      none\n");
+    print_nats(config);
     if (config->origins[0] != '\0')
         printf("pages of  %s\n", config->origins);
     for (unsigned i = 0; i < config->channel_count; i++)
@@ -163,6 +179,15 @@ static void print_notes(const struct config *config,
                "publish\n");
 }
 
+static enum status check_nats(const struct config *config, char *why,
+                              size_t why_bytes)
+{
+    const struct nats_login login = nats_login_of(config);
+
+    return config->nats[0] == '\0' ? ST_OK
+                                   : nats_login_check(&login, why, why_bytes);
+}
+
 int cli_check(int argc, char **argv)
 {
     struct config config;
@@ -177,6 +202,10 @@ int cli_check(int argc, char **argv)
     }
     if (config_load(&config, argc, argv, why, sizeof why) != ST_OK)
         return cli_fail(EXIT_FAILED, "%s", why);
+    if (check_nats(&config, why, sizeof why) != ST_OK) {
+        config_fini(&config);
+        return cli_fail(EXIT_FAILED, "%s", why);
+    }
     if (shutdown_read_schedule(&config, &schedule, why, sizeof why) != ST_OK) {
         config_fini(&config);
         return cli_fail(EXIT_FAILED, "%s", why);

@@ -37,7 +37,7 @@
 
 struct publish_command {
     const char *channel, *data; /* data NULL: standard input */
-    const char *type, *key, *time, *url, *nats, *prefix;
+    const char *type, *key, *time, *url, *nats, *config, *prefix;
     const char *corrects, *withdraws; /* an id; "": nothing */
     bool by_lines, no_reply;
 
@@ -304,8 +304,9 @@ static int run(struct publish_command *command)
         return exit_code;
     platform_ignore_sigpipe();
     if (command->nats != NULL)
-        command->by_nats = nats_way_open(command->nats, command->prefix,
-                                         command->channel, !command->no_reply);
+        command->by_nats =
+            nats_way_open(command->nats, command->config, command->prefix,
+                          command->channel, !command->no_reply);
     else
         command->http = http_way_open(command->url, command->channel);
     if (command->http == NULL && command->by_nats == NULL)
@@ -327,6 +328,7 @@ int cli_publish(int argc, char **argv)
                                       .corrects = "",
                                       .withdraws = "",
                                       .url = DEFAULT_URL,
+                                      .config = "",
                                       .prefix = "events"};
     const struct option rows[] = {
         {"type", "TYPE", &command.type, NULL, "the event's type"},
@@ -342,6 +344,8 @@ int cli_publish(int argc, char **argv)
          "each line of standard input is an event"},
         {"url", "URL", &command.url, NULL, "the server; default " DEFAULT_URL},
         {"nats", "URL", &command.nats, NULL, "by NATS: nats://host:4222"},
+        {"config", "FILE", &command.config, NULL,
+         "with nats_user, nats_ca ... for --nats; TIDINGS_NATS_USER ... too"},
         {"prefix", "WORD", &command.prefix, NULL,
          "the subject before the channel; default events"},
         {"no-reply", NULL, NULL, &command.no_reply,

@@ -36,10 +36,12 @@ int http_way_send(struct http_way *way, const struct outgoing *events,
 
 /* ---- publish_nats.c ------------------------------------------------------ */
 
-/* Without `wants_reply` nothing is printed and nobody knows whether Tidings got
+/* `config_file` has the settings nats_*; "": tidings.conf here if there is one.
+ * Without `wants_reply` nothing is printed and nobody knows whether Tidings got
  * it, only that the NATS server did, once finish says so. */
-struct nats_way *nats_way_open(const char *url, const char *prefix,
-                               const char *channel, bool wants_reply);
+struct nats_way *nats_way_open(const char *url, const char *config_file,
+                               const char *prefix, const char *channel,
+                               bool wants_reply);
 void nats_way_close(struct nats_way **way);
 int nats_way_send(struct nats_way *way, const struct outgoing *events,
                   unsigned count);

@@ -5,6 +5,10 @@
  * Without, events are published one behind the other and finish waits until the
  * NATS server has them all; whether Tidings was there to hear them nobody says.
  *
+ * Who we are to NATS the server's settings say: nats_user, nats_ca and their
+ * like, from its file or the environment. On the command line they would be
+ * everybody's to read.
+ *
  * Type, key and time go as headers. An event without a type goes without it,
  * so data that is an envelope {"type":..,"data":..} is still taken apart by the
  * server.
@@ -13,12 +17,16 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <tidings/check.h>
+#include <tidings/config.h>
 #include <tidings/event.h>
+#include <tidings/nats_login.h>
+#include <tidings/wire.h>
 
 #include "command.h"
 #include "json_tokens.h"
 #include "publish_command.h"
 
+#define WHY_BYTES 600
 #define REPLY_MS  10000
 #define FINISH_MS 30000
 
@@ -28,21 +36,73 @@ struct nats_way {
     bool wants_reply;
 };
 
-struct nats_way *nats_way_open(const char *url, const char *prefix,
-                               const char *channel, bool wants_reply)
+/* The server's settings, for the sake of those that say who we are. */
+static enum status load_settings(const char *url, const char *file,
+                                 struct config *config, char *why,
+                                 size_t why_bytes)
 {
-    struct nats_way *way = must_calloc(1, sizeof *way);
-    natsStatus status;
+    char nats_flag[] = "--nats", config_flag[] = "--config";
+    char *words[] = {nats_flag, must_strdup(url), config_flag,
+                     must_strdup(file)};
+    const int count = file[0] != '\0' ? 4 : 2;
+    const enum status st = config_load(config, count, words, why, why_bytes);
 
+    free(words[1]);
+    free(words[3]);
+    return st;
+}
+
+static void say_no_connection(const char *url, natsStatus status)
+{
+    struct buffer shown;
+
+    buffer_init(&shown);
+    urls_append_masked(&shown, text_of(url));
+    (void)cli_fail(EXIT_FAILED, "cannot connect to NATS at %.*s: %s",
+                   TEXT_ARGS(buffer_text(&shown)), natsStatus_GetText(status));
+    buffer_fini(&shown);
+}
+
+static bool connect_way(struct nats_way *way, const struct config *config)
+{
+    const struct nats_login login = nats_login_of(config);
+    natsOptions *options = NULL;
+    natsStatus status = NATS_OK;
+    char why[WHY_BYTES];
+    enum status st = nats_login_check(&login, why, sizeof why);
+
+    CHECK(natsOptions_Create(&options) == NATS_OK);
+    if (st == ST_OK)
+        st = nats_login_apply(&login, options, why, sizeof why);
+    if (st == ST_OK)
+        status = natsConnection_Connect(&way->connection, options);
+    natsOptions_Destroy(options);
+    if (st != ST_OK)
+        (void)cli_fail(EXIT_FAILED, "%s", why);
+    else if (status != NATS_OK)
+        say_no_connection(config->nats, status);
+    return st == ST_OK && status == NATS_OK;
+}
+
+struct nats_way *nats_way_open(const char *url, const char *config_file,
+                               const char *prefix, const char *channel,
+                               bool wants_reply)
+{
+    struct nats_way *way;
+    struct config config;
+    char why[WHY_BYTES];
+
+    if (load_settings(url, config_file, &config, why, sizeof why) != ST_OK) {
+        (void)cli_fail(EXIT_FAILED, "%s", why);
+        return NULL;
+    }
+    way = must_calloc(1, sizeof *way);
     buffer_printf(&way->subject, "%s.%s", prefix, channel);
     buffer_append_char(&way->subject, '\0');
     way->wants_reply = wants_reply;
-    status = natsConnection_ConnectTo(&way->connection, url);
-    if (status != NATS_OK) {
-        (void)cli_fail(EXIT_FAILED, "cannot reach NATS at %.200s: %s", url,
-                       natsStatus_GetText(status));
+    if (!connect_way(way, &config))
         nats_way_close(&way);
-    }
+    config_fini(&config);
     return way;
 }
 

@@ -169,6 +169,15 @@ static enum status unknown_name(struct reading *reading, struct text name)
     return complain(reading, sentence);
 }
 
+static size_t word_bytes(struct text line)
+{
+    size_t bytes = 0;
+
+    while (bytes < line.length && !is_blank(line.bytes[bytes]))
+        bytes++;
+    return bytes;
+}
+
 static enum status read_setting(struct reading *reading, struct text line)
 {
     const char *equals = memchr(line.bytes, '=', line.length);
@@ -177,8 +186,9 @@ static enum status read_setting(struct reading *reading, struct text line)
     struct text name, value;
     char sentence[200];
 
-    if (equals == NULL)
-        return complain_of(reading, line, "is no \"name = value\"");
+    if (equals == NULL) /* only its first word: the rest may be a secret */
+        return complain_of(reading, (struct text){line.bytes, word_bytes(line)},
+                           "is no \"name = value\"");
     name.bytes = line.bytes;
     name.length = (size_t)(equals - line.bytes);
     value.bytes = equals + 1;

@@ -2,7 +2,8 @@
  *
  * The file has a comment above each setting, so that it is its own manual; what
  * it prints loads to the same settings, but for secrets: of them it says only
- * whether they are set. The help is the same table with flags.
+ * whether they are set, and of URLs not what stands before the @. The help is the
+ * same table with flags.
  */
 #include <tidings/buffer.h>
 

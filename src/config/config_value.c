@@ -269,6 +269,28 @@ static bool has_no_space(struct text text)
     return text.length == 0 || memchr(text.bytes, ' ', text.length) == NULL;
 }
 
+/* nats.c puts it between quotes as it is. */
+static bool goes_to_nats(struct text text)
+{
+    for (size_t i = 0; i < text.length; i++)
+        if (text.bytes[i] == '"' || text.bytes[i] == '\\')
+            return false;
+    return true;
+}
+
+static bool is_nkey_or_empty(struct text text)
+{
+    if (text.length == 0)
+        return true;
+    if (text.length != 56 || text.bytes[0] != 'U')
+        return false;
+    for (size_t i = 0; i < text.length; i++)
+        if ((text.bytes[i] < 'A' || text.bytes[i] > 'Z') &&
+            (text.bytes[i] < '2' || text.bytes[i] > '7'))
+            return false;
+    return true;
+}
+
 /* clang-format off */
 static const struct {
     const char *name;
@@ -284,6 +306,10 @@ static const struct {
     {"websocket_root", is_selector_or_empty, "a channel or a pattern"},
     {"shutdown",    schedule_weeks_are_valid, "windows with commas between them, such as Fri 17:00 .. Sun 17:00: days are Mon Tue Wed Thu Fri Sat Sun, none ends where it begins, and together they leave some time of the week open"},
     {"nats",        has_no_space,          "NATS URLs with commas between them and no spaces"},
+    {"nats_user",   goes_to_nats,          "without quotes and backslashes, which NATS' library cannot send"},
+    {"nats_password", goes_to_nats,        "without quotes and backslashes, which NATS' library cannot send"},
+    {"nats_token",  goes_to_nats,          "without quotes and backslashes, which NATS' library cannot send"},
+    {"nats_nkey",   is_nkey_or_empty,      "a user's public key: U and 55 more of A-Z and 2-7"},
     {"nats_prefix", channel_name_is_valid, "a subject: letters, digits, _ and -, tokens joined by dots"},
 };
 /* clang-format on */
@@ -365,6 +391,18 @@ static void write_word(const char *word, struct buffer *out)
     buffer_append_char(out, '"');
 }
 
+/* Without the words that only NATS shall know. */
+static void write_urls(const char *urls, struct buffer *out)
+{
+    struct buffer masked;
+
+    buffer_init(&masked);
+    urls_append_masked(&masked, text_of(urls));
+    buffer_append_char(&masked, '\0');
+    write_word(masked.bytes, out);
+    buffer_fini(&masked);
+}
+
 void setting_write(const struct setting *setting, const void *record,
                    struct buffer *out)
 {
@@ -385,7 +423,10 @@ void setting_write(const struct setting *setting, const void *record,
     case SETTING_WORD:
     case SETTING_CHOICE:
         memcpy(&word, at, sizeof word);
-        write_word(word, out);
+        if (strcmp(setting->unit, "url") == 0)
+            write_urls(word, out);
+        else
+            write_word(word, out);
         break;
     }
 }

@@ -40,7 +40,7 @@ struct setting_table {
     unsigned count;
 };
 
-#define SETTINGS_MAX 64 /* rows of one table */
+#define SETTINGS_MAX 192 /* rows of one table */
 
 extern const struct setting_table server_settings;
 extern const struct setting_table channel_settings;
@@ -78,7 +78,8 @@ enum status setting_read(const struct setting *setting, struct text text,
 /* Yes, no and their like. */
 bool flag_parse(struct text text, bool *value_out);
 
-/* The value as it can be read again, with quotes if it needs them. */
+/* The value as it can be read again, with quotes if it needs them; of URLs only
+ * what may be shown. */
 void setting_write(const struct setting *setting, const void *record,
                    struct buffer *out);
 

@@ -200,12 +200,12 @@ static enum envelope_mode envelope_mode(const char *choice)
     return strcmp(choice, "never") == 0 ? ENVELOPE_NEVER : ENVELOPE_AUTO;
 }
 
-static enum status open_link(struct intake *intake, const char *servers,
+static enum status open_link(struct intake *intake, const struct config *config,
                              char *why, size_t why_bytes)
 {
     char subject[EVENT_CHANNEL_MAX_BYTES + 3];
-    const struct nats_link_options options = {servers, subject, on_message,
-                                              intake};
+    const struct nats_link_options options = {nats_login_of(config), subject,
+                                              on_message, intake};
 
     (void)snprintf(subject, sizeof subject, "%s.>", intake->prefix);
     return nats_link_open(&options, &intake->link, why, why_bytes);
@@ -242,7 +242,7 @@ enum status intake_start(const struct config *config, struct journal *journal,
     intake->rules.max_bytes = (size_t)config->event_max_bytes;
     intake->rules.envelope = envelope_mode(config->envelope);
     intake->replies = replies_create(intake->prefix, config->nats_rejected);
-    st = open_link(intake, config->nats, why, why_bytes);
+    st = open_link(intake, config, why, why_bytes);
     if (st != ST_OK) {
         destroy(&intake);
         return st;

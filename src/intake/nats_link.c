@@ -1,9 +1,17 @@
 /* nats_link.c -- the connection to NATS and the one subscription.
  *
- * The library connects, and after a loss connects again, on threads of its own;
- * left alone it gives up after 60 tries, and it gives up at once when the first
- * try fails. Both are turned off: an operator who starts the parts of a system
- * in any order gets a running system.
+ * The first connect is ours to repeat, every REVIVE_MS: the library could do it,
+ * but would not say why it does not get in, and an operator wants to know. After
+ * a loss the library connects again, on threads of its own; left alone it gives
+ * up after 60 tries, which is turned off. So the parts of a system may be started
+ * in any order.
+ *
+ * It still gives a connection up for good when a server refuses our login twice
+ * (3.4 has no option against it). Then tick() makes another one in its place as
+ * at the start, until the login holds: who mends the settings of the NATS server
+ * needs no restart of ours. Whoever puts a connection in the place of another, or
+ * ends it, has the baton; tick only tries to get it, and main, which ends things,
+ * waits for it (one connect at most) and keeps it.
  *
  * What it tells us comes in callbacks, all on one thread of the library:
  *
@@ -47,16 +55,27 @@
 #define WRITE_MS          5000 /* a write that takes longer is a lost link */
 #define FLUSH_MS          2000
 #define DRAIN_MS          5000
+#define REVIVE_MS         500
+#define COMPLAIN_MS       10000
+#define ABSENCE_MS        1000 /* a loss shorter than this needs no words */
 
 struct nats_link {
-    natsConnection *connection;     /* fixed at open */
-    natsSubscription *subscription; /* fixed at open */
+    struct nats_link_options options; /* fixed at open */
+    char *subject;                    /* fixed at open: theirs, copied */
+
+    natsConnection *connection;     /* of who has the baton; tick's to use */
+    natsSubscription *subscription; /* the same */
+    uv_sem_t baton;
+    bool has_baton; /* main: it ends things */
 
     atomic_uint generation; /* written by the library's callback thread */
     atomic_uint confirmed;  /* written by tick */
     atomic_bool is_closing; /* written by main: a loss is no news then */
+    atomic_bool is_lost;    /* written by the callback thread and tick */
 
-    bool is_subscribed;      /* main */
+    bool is_subscribed;      /* of who has the baton */
+    int64_t revive_at_ms;    /* tick */
+    int64_t complain_at_ms;  /* tick */
     int64_t dropped_before;  /* tick */
     struct log_limit drops;  /* tick */
     struct log_limit errors; /* the library's callback thread */
@@ -85,10 +104,9 @@ static bool become(struct nats_link *link, bool up)
     return true;
 }
 
-static void on_connected(natsConnection *connection, void *arg)
+static void on_connected(struct nats_link *link)
 {
-    (void)connection;
-    if (become(arg, true))
+    if (become(link, true))
         logger_write(LOG_INFO, "nats", "connected", 0, NULL);
 }
 
@@ -113,13 +131,10 @@ static void on_disconnected(natsConnection *connection, void *arg)
 static void on_closed(natsConnection *connection, void *arg)
 {
     struct nats_link *link = arg;
-    const char *why = NULL;
 
+    (void)connection;
     (void)become(link, false);
-    if (!atomic_load(&link->is_closing) &&
-        natsConnection_GetLastError(connection, &why) != NATS_OK)
-        LOG_LINE(LOG_ERROR, "nats", "closed for good",
-                 LOG_STR("why", why != NULL ? why : ""));
+    atomic_store(&link->is_lost, true);
     uv_sem_post(&link->closed);
 }
 
@@ -147,29 +162,6 @@ static void on_error(natsConnection *connection, natsSubscription *subscription,
 
 /* ---- open ---------------------------------------------------------------- */
 
-/* "a, b" is two servers. Strangers have no say here; the list is cut in place,
- * in a copy. */
-static natsStatus set_servers(natsOptions *options, const char *servers)
-{
-    char *copy = must_strdup(servers), *rest = NULL;
-    const char *list[16];
-    int count = 0;
-    natsStatus status;
-
-    for (char *url = strtok_r(copy, ", ", &rest); url != NULL;
-         url = strtok_r(NULL, ", ", &rest)) {
-        if (count == (int)(sizeof list / sizeof list[0])) {
-            free(copy);
-            return NATS_INVALID_ARG;
-        }
-        list[count++] = url;
-    }
-    status = count > 0 ? natsOptions_SetServers(options, list, count)
-                       : NATS_INVALID_ARG;
-    free(copy);
-    return status;
-}
-
 static natsStatus set_callbacks(natsOptions *options, struct nats_link *link)
 {
     natsStatus status = natsOptions_SetErrorHandler(options, on_error, link);
@@ -180,9 +172,6 @@ static natsStatus set_callbacks(natsOptions *options, struct nats_link *link)
         status = natsOptions_SetReconnectedCB(options, on_reconnected, link);
     if (status == NATS_OK)
         status = natsOptions_SetClosedCB(options, on_closed, link);
-    if (status == NATS_OK)
-        status = natsOptions_SetRetryOnFailedConnect(options, true,
-                                                     on_connected, link);
     return status;
 }
 
@@ -207,31 +196,32 @@ static natsStatus set_habits(natsOptions *options)
     return status;
 }
 
-static natsStatus connect_with(natsOptions *options, struct nats_link *link,
-                               const char *servers)
+/* Now and then, why we are not in. Not connected is the news, so the first time
+ * is at once. */
+static void complain(struct nats_link *link, natsStatus status, const char *why)
 {
-    natsStatus status = set_servers(options, servers);
+    const int64_t now_ms = clock_monotonic_ms(&system_clock);
 
-    if (status == NATS_OK)
-        status = set_callbacks(options, link);
-    if (status == NATS_OK)
-        status = set_habits(options);
-    if (status != NATS_OK)
-        return status;
-    status = natsConnection_Connect(&link->connection, options);
-    if (status == NATS_OK)
-        on_connected(link->connection, link);
-    else if (status == NATS_NOT_YET_CONNECTED)
-        logger_write(LOG_WARN, "nats", "no server yet, trying on", 0, NULL);
-    return status == NATS_NOT_YET_CONNECTED ? NATS_OK : status;
+    if (now_ms < link->complain_at_ms)
+        return;
+    link->complain_at_ms = now_ms + COMPLAIN_MS;
+    LOG_LINE(LOG_WARN, "nats", "not connected, trying on",
+             LOG_STR("error", natsStatus_GetText(status)),
+             LOG_STR("why", why != NULL ? why : ""),
+             LOG_STR("login", nats_login_kind(&link->options.login)));
 }
 
-static natsStatus subscribe(struct nats_link *link,
-                            const struct nats_link_options *options)
+/* Nothing that time or the operator of NATS could mend. */
+static bool is_our_mistake(natsStatus status)
+{
+    return status == NATS_INVALID_ARG || status == NATS_INVALID_SUBJECT;
+}
+
+static natsStatus subscribe(struct nats_link *link)
 {
     natsStatus status = natsConnection_Subscribe(
-        &link->subscription, link->connection, options->subject,
-        options->on_message, options->arg);
+        &link->subscription, link->connection, link->options.subject,
+        link->options.on_message, link->options.arg);
 
     if (status != NATS_OK)
         return status;
@@ -244,27 +234,68 @@ static natsStatus subscribe(struct nats_link *link,
                                              PENDING_MESSAGES, PENDING_BYTES);
 }
 
+/* Who is not let in is lost, and tick tries on. */
+static natsStatus try_to_connect(struct nats_link *link, natsOptions *settings)
+{
+    natsStatus status = set_callbacks(settings, link);
+
+    if (status == NATS_OK)
+        status = set_habits(settings);
+    CHECK(status == NATS_OK);
+    status = natsConnection_Connect(&link->connection, settings);
+    if (status == NATS_OK) {
+        on_connected(link);
+        status = subscribe(link);
+    }
+    if (status == NATS_OK || is_our_mistake(status))
+        return status;
+    complain(link, status, nats_GetLastError(NULL));
+    atomic_store(&link->is_lost, true);
+    return NATS_OK;
+}
+
+static enum status connect_link(struct nats_link *link, char *why,
+                                size_t why_bytes)
+{
+    natsOptions *settings = NULL;
+    natsStatus status = natsOptions_Create(&settings);
+    enum status st;
+
+    CHECK(status == NATS_OK);
+    st = nats_login_apply(&link->options.login, settings, why, why_bytes);
+    if (st == ST_OK) {
+        status = try_to_connect(link, settings);
+        if (status != NATS_OK) {
+            (void)snprintf(why, why_bytes, "NATS: %s",
+                           natsStatus_GetText(status));
+            st = ST_BAD_INPUT;
+        }
+    }
+    natsOptions_Destroy(settings);
+    return st;
+}
+
 enum status nats_link_open(const struct nats_link_options *options,
                            struct nats_link **link_out, char *why,
                            size_t why_bytes)
 {
-    struct nats_link *link = must_calloc(1, sizeof *link);
-    natsOptions *settings = NULL;
-    natsStatus status;
+    struct nats_link *link;
+    enum status st = nats_login_check(&options->login, why, why_bytes);
 
+    if (st != ST_OK)
+        return st;
     nats_metrics_register();
+    link = must_calloc(1, sizeof *link);
+    link->options = *options;
+    link->subject = must_strdup(options->subject);
+    link->options.subject = link->subject;
     CHECK(uv_sem_init(&link->completed, 0) == 0);
     CHECK(uv_sem_init(&link->closed, 0) == 0);
-    status = natsOptions_Create(&settings);
-    if (status == NATS_OK)
-        status = connect_with(settings, link, options->servers);
-    natsOptions_Destroy(settings);
-    if (status == NATS_OK)
-        status = subscribe(link, options);
-    if (status != NATS_OK) {
-        (void)snprintf(why, why_bytes, "NATS: %s", natsStatus_GetText(status));
+    CHECK(uv_sem_init(&link->baton, 1) == 0);
+    st = connect_link(link, why, why_bytes);
+    if (st != ST_OK) {
         nats_link_close(&link);
-        return ST_BAD_INPUT;
+        return st;
     }
     *link_out = link;
     return ST_OK;
@@ -294,7 +325,8 @@ static void count_drops(struct nats_link *link)
     int64_t dropped = 0;
     uint64_t suppressed;
 
-    if (natsSubscription_GetDropped(link->subscription, &dropped) != NATS_OK ||
+    if (link->subscription == NULL ||
+        natsSubscription_GetDropped(link->subscription, &dropped) != NATS_OK ||
         dropped == link->dropped_before)
         return;
     nats_count(METRIC_nats_dropped, dropped - link->dropped_before);
@@ -306,16 +338,76 @@ static void count_drops(struct nats_link *link)
                  LOG_NUM("dropped", dropped));
 }
 
+/* What is left of a connection that the library has closed, or never got far
+ * with. */
+static void bury(struct nats_link *link)
+{
+    if (link->connection == NULL)
+        return;
+    natsConnection_Close(link->connection);
+    uv_sem_wait(&link->closed);
+    if (link->is_subscribed)
+        uv_sem_wait(&link->completed);
+    link->is_subscribed = false;
+    count_drops(link);
+    link->dropped_before = 0;
+    natsSubscription_Destroy(link->subscription);
+    natsConnection_Destroy(link->connection);
+    link->subscription = NULL;
+    link->connection = NULL;
+}
+
+static void revive(struct nats_link *link)
+{
+    const int64_t now_ms = clock_monotonic_ms(&system_clock);
+    char why[200];
+
+    if (link->revive_at_ms == 0)
+        link->revive_at_ms = now_ms + REVIVE_MS;
+    if (now_ms < link->revive_at_ms || uv_sem_trywait(&link->baton) != 0)
+        return;
+    bury(link);
+    link->revive_at_ms = 0;
+    atomic_store(&link->is_lost, false);
+    if (connect_link(link, why, sizeof why) != ST_OK) { /* a file is gone */
+        complain(link, NATS_ERR, why);
+        atomic_store(&link->is_lost, true);
+    }
+    uv_sem_post(&link->baton);
+}
+
+/* After a loss the library tries on in silence. */
+static void complain_of_absence(struct nats_link *link)
+{
+    const int64_t now_ms = clock_monotonic_ms(&system_clock);
+    const char *why = NULL;
+    natsStatus status;
+
+    if (is_up(atomic_load(&link->generation))) {
+        link->complain_at_ms = now_ms + ABSENCE_MS;
+        return;
+    }
+    status = natsConnection_GetLastError(link->connection, &why);
+    complain(link, status == NATS_OK ? NATS_NO_SERVER : status, why);
+}
+
 void nats_link_tick(struct nats_link *link)
 {
+    if (atomic_load(&link->is_lost)) {
+        revive(link);
+        return;
+    }
     confirm(link);
     count_drops(link);
+    complain_of_absence(link);
 }
 
 enum status nats_link_publish(struct nats_link *link, const char *subject,
                               struct text data)
 {
     CHECK(data.length <= INT32_MAX);
+    if (link->connection == NULL)
+        return ST_IO;
     return natsConnection_Publish(link->connection, subject, data.bytes,
                                   (int)data.length) == NATS_OK
                ? ST_OK
@@ -342,8 +434,16 @@ static bool has_more(const struct nats_link *link)
            messages > 0;
 }
 
+static void take_baton(struct nats_link *link)
+{
+    if (!link->has_baton)
+        uv_sem_wait(&link->baton);
+    link->has_baton = true;
+}
+
 void nats_link_unsubscribe(struct nats_link *link)
 {
+    take_baton(link);
     if (!link->is_subscribed)
         return;
     link->is_subscribed = false;
@@ -360,8 +460,7 @@ void nats_link_close(struct nats_link **link)
     *link = NULL;
     if (mine == NULL)
         return;
-    if (mine->is_subscribed)
-        nats_link_unsubscribe(mine);
+    nats_link_unsubscribe(mine);
     if (mine->connection != NULL) {
         atomic_store(&mine->is_closing, true);
         natsConnection_Close(mine->connection);
@@ -371,5 +470,7 @@ void nats_link_close(struct nats_link **link)
     natsConnection_Destroy(mine->connection);
     uv_sem_destroy(&mine->completed);
     uv_sem_destroy(&mine->closed);
+    uv_sem_destroy(&mine->baton);
+    free(mine->subject);
     free(mine);
 }

@@ -14,6 +14,7 @@
 #ifndef TIDINGS_NATS_LINK_H
 #define TIDINGS_NATS_LINK_H
 
+#include <tidings/nats_login.h>
 #include <tidings/status.h>
 #include <tidings/text.h>
 
@@ -23,8 +24,8 @@
 struct nats_link;
 
 struct nats_link_options {
-    const char *servers; /* comma separated */
-    const char *subject; /* subscribed */
+    struct nats_login login; /* its strings outlive the link */
+    const char *subject;     /* subscribed */
     natsMsgHandler on_message;
     void *arg;
 };
@@ -35,8 +36,9 @@ enum status nats_link_open(const struct nats_link_options *options,
 
 bool nats_link_is_ready(const struct nats_link *link);
 
-/* Confirms the subscription after each connect, counts what was dropped; to be
- * called every now and then. May wait for the network. */
+/* Confirms the subscription after each connect, counts what was dropped, makes
+ * a new connection when the library has given one up; to be called every now
+ * and then. May wait for the network. */
 void nats_link_tick(struct nats_link *link);
 
 enum status nats_link_publish(struct nats_link *link, const char *subject,

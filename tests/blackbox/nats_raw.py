@@ -28,24 +28,37 @@ def free_port():
 
 
 class NatsServer:
-    """A nats-server process on a port that it chose itself (or `port`)."""
+    """A nats-server process on a port that it chose itself (or `port`).
+    `config` is more of its configuration, as text."""
 
-    def __init__(self, directory, port=-1):
+    def __init__(self, directory, port=-1, config=""):
         self.directory = pathlib.Path(directory)
         self.port = port
+        self.config = config
         self.process = None
         self.start()
 
     def start(self):
         self.output = open(self.directory / "nats-server.log", "ab")
+        file = self.directory / "nats-server.conf"
+        file.write_text(self.config)
         self.process = subprocess.Popen(
-            ["nats-server", "-a", "127.0.0.1", "-p", str(self.port),
-             "--ports_file_dir", str(self.directory)],
+            ["nats-server", "-c", str(file), "-a", "127.0.0.1",
+             "-p", str(self.port), "--ports_file_dir", str(self.directory)],
             stdin=subprocess.DEVNULL, stdout=self.output, stderr=self.output,
             preexec_fn=os.setpgrp)
         if self.port == -1:
             self.port = self.read_port()
+        self.wait_until_ready()
+
+    def wait_until_ready(self):
         NatsClient(self.port, is_patient=True).close()
+
+    def reload(self, config):
+        """Another configuration, without a restart."""
+        (self.directory / "nats-server.conf").write_text(config)
+        self.config = config
+        self.process.send_signal(signal.SIGHUP)
 
     def read_port(self):
         name = f"nats-server_{self.process.pid}.ports"

@@ -253,6 +253,43 @@ static void segments_are_decoded_or_refused(void **state)
     }
 }
 
+/* ---- url_mask.c ------------------------------------------------------------
+ */
+
+static const struct mask_row {
+    const char *urls, *shown;
+} mask_rows[] = {
+    /* clang-format off */
+    {"",                                   ""},
+    {"nats://h:4222",                      "nats://h:4222"},
+    {"h:4222,tls://i",                     "h:4222,tls://i"},
+    {"nats://u:p@h",                       "nats://***@h"},
+    {"nats://token@h:1,nats://u:p@i:2",    "nats://***@h:1,nats://***@i:2"},
+    {"u:p@h",                              "***@h"},
+    {"nats://u:p@q@h",                     "nats://***@h"},
+    {"nats://u:p,q@h,nats://i",            "nats://***@h,nats://i"},
+    {"nats://u:p/q@h",                     "nats://***@h"},
+    {"nats://h,u:p@i",                     "nats://***@i"},
+    {"nats://@",                           "nats://***@"},
+    {"://",                                "://"},
+    /* clang-format on */
+};
+
+static void what_stands_before_an_at_is_not_shown(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < COUNT(mask_rows); i++) {
+        struct buffer out;
+
+        buffer_init(&out);
+        urls_append_masked(&out, text_of(mask_rows[i].urls));
+        if (!text_is(buffer_text(&out), mask_rows[i].shown))
+            fail_msg("%s: \"%.*s\"", mask_rows[i].urls,
+                     TEXT_ARGS(buffer_text(&out)));
+        buffer_fini(&out);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -261,6 +298,7 @@ int main(void)
         cmocka_unit_test(a_body_that_has_ended_takes_no_more),
         cmocka_unit_test(forms_are_read_name_by_name),
         cmocka_unit_test(segments_are_decoded_or_refused),
+        cmocka_unit_test(what_stands_before_an_at_is_not_shown),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
