@@ -63,8 +63,9 @@ struct nats_link {
     struct nats_link_options options; /* fixed at open */
     char *subject;                    /* fixed at open: theirs, copied */
 
-    natsConnection *connection;     /* of who has the baton; tick's to use */
-    natsSubscription *subscription; /* the same */
+    _Atomic(natsConnection *) connection; /* written by who has the baton */
+    atomic_uint borrowers;                /* of the connection that there is */
+    natsSubscription *subscription;       /* the same */
     uv_sem_t baton;
     bool has_baton; /* main: it ends things */
 
@@ -219,7 +220,11 @@ static bool is_our_mistake(natsStatus status)
 
 static natsStatus subscribe(struct nats_link *link)
 {
-    natsStatus status = natsConnection_Subscribe(
+    natsStatus status;
+
+    if (link->options.subject == NULL)
+        return NATS_OK;
+    status = natsConnection_Subscribe(
         &link->subscription, link->connection, link->options.subject,
         link->options.on_message, link->options.arg);
 
@@ -238,12 +243,14 @@ static natsStatus subscribe(struct nats_link *link)
 static natsStatus try_to_connect(struct nats_link *link, natsOptions *settings)
 {
     natsStatus status = set_callbacks(settings, link);
+    natsConnection *connection = NULL;
 
     if (status == NATS_OK)
         status = set_habits(settings);
     CHECK(status == NATS_OK);
-    status = natsConnection_Connect(&link->connection, settings);
+    status = natsConnection_Connect(&connection, settings);
     if (status == NATS_OK) {
+        atomic_store(&link->connection, connection);
         on_connected(link);
         status = subscribe(link);
     }
@@ -287,7 +294,8 @@ enum status nats_link_open(const struct nats_link_options *options,
     nats_metrics_register();
     link = must_calloc(1, sizeof *link);
     link->options = *options;
-    link->subject = must_strdup(options->subject);
+    if (options->subject != NULL)
+        link->subject = must_strdup(options->subject);
     link->options.subject = link->subject;
     CHECK(uv_sem_init(&link->completed, 0) == 0);
     CHECK(uv_sem_init(&link->closed, 0) == 0);
@@ -308,6 +316,30 @@ bool nats_link_is_ready(const struct nats_link *link)
     const unsigned generation = atomic_load(&link->generation);
 
     return is_up(generation) && atomic_load(&link->confirmed) == generation;
+}
+
+unsigned nats_link_generation(const struct nats_link *link)
+{
+    return atomic_load(&link->generation);
+}
+
+/* The count goes up before the look, and revive looks at the count after the
+ * connection is known to be lost: one of the two sees the other. */
+natsConnection *nats_link_borrow(struct nats_link *link)
+{
+    natsConnection *connection = NULL;
+
+    atomic_fetch_add(&link->borrowers, 1);
+    if (!atomic_load(&link->is_lost))
+        connection = atomic_load(&link->connection);
+    if (connection == NULL)
+        atomic_fetch_sub(&link->borrowers, 1);
+    return connection;
+}
+
+void nats_link_give_back(struct nats_link *link)
+{
+    CHECK(atomic_fetch_sub(&link->borrowers, 1) > 0);
 }
 
 static void confirm(struct nats_link *link)
@@ -354,7 +386,7 @@ static void bury(struct nats_link *link)
     natsSubscription_Destroy(link->subscription);
     natsConnection_Destroy(link->connection);
     link->subscription = NULL;
-    link->connection = NULL;
+    atomic_store(&link->connection, NULL);
 }
 
 static void revive(struct nats_link *link)
@@ -364,7 +396,8 @@ static void revive(struct nats_link *link)
 
     if (link->revive_at_ms == 0)
         link->revive_at_ms = now_ms + REVIVE_MS;
-    if (now_ms < link->revive_at_ms || uv_sem_trywait(&link->baton) != 0)
+    if (now_ms < link->revive_at_ms || atomic_load(&link->borrowers) > 0 ||
+        uv_sem_trywait(&link->baton) != 0)
         return;
     bury(link);
     link->revive_at_ms = 0;
@@ -460,6 +493,7 @@ void nats_link_close(struct nats_link **link)
     *link = NULL;
     if (mine == NULL)
         return;
+    CHECK(atomic_load(&mine->borrowers) == 0);
     nats_link_unsubscribe(mine);
     if (mine->connection != NULL) {
         atomic_store(&mine->is_closing, true);

@@ -5,7 +5,8 @@
  * from then on comes here.
  *
  * Threads   open, unsubscribe, close: main. tick, publish, flush: the reply
- *           thread, or main when that has ended. is_ready: any.
+ *           thread, or main when that has ended. is_ready, generation,
+ *           borrow, give_back: any.
  * Memory    Of its own. The message callback owns the message it is given.
  * Units     Milliseconds.
  * Errors    ST_BAD_INPUT a setting that the library refuses. ST_IO the library
@@ -25,7 +26,7 @@ struct nats_link;
 
 struct nats_link_options {
     struct nats_login login; /* its strings outlive the link */
-    const char *subject;     /* subscribed */
+    const char *subject;     /* subscribed; NULL: nothing is */
     natsMsgHandler on_message;
     void *arg;
 };
@@ -35,6 +36,19 @@ enum status nats_link_open(const struct nats_link_options *options,
                            size_t why_bytes) MUST_USE;
 
 bool nats_link_is_ready(const struct nats_link *link);
+
+/* Odd while connected; another number after each loss and each return. */
+unsigned nats_link_generation(const struct nats_link *link);
+
+/* The connection itself, for what the link has no call for: JetStream. NULL while
+ * there is none, which is at the start, and after a server refused our login: the
+ * library closes a connection for good then, and another one takes its place. As
+ * long as it is borrowed it stays, closed or not; what was made with it is
+ * destroyed before it is given back. Whoever borrows looks at the generation, and
+ * when that has changed and borrow gives another connection, makes its things
+ * anew. */
+natsConnection *nats_link_borrow(struct nats_link *link);
+void nats_link_give_back(struct nats_link *link);
 
 /* Confirms the subscription after each connect, counts what was dropped, makes
  * a new connection when the library has given one up; to be called every now
