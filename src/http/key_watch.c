@@ -91,7 +91,10 @@ static void read_anew(struct key_watch *watch)
     }
     LOG_LINE(LOG_INFO, "keys", "read",
              LOG_NUM("count", keyring_count(keyring)));
-    hold(watch, &keyring);
+    if (keyring_equals(keyring, watch->keyring))
+        keyring_unref(&keyring); /* what the threads remember stays right */
+    else
+        hold(watch, &keyring);
 }
 
 static void on_look(uv_timer_t *timer)

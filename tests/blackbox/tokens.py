@@ -1,31 +1,21 @@
-"""tokens.py -- JSON Web Tokens made by hand (RFC 7515, 7519), HS256.
+"""tokens.py -- the tokens and headers that tests of rights use.
 
-A secret is bytes. token(SECRET, subscribe=["news"]) is good for an hour; any claim
-can be given, and None leaves one out.
+token(subscribe=["news"]) is good for an hour with SECRET as the server's key; any
+claim can be given, and None leaves one out.
 """
 
-import base64
-import hashlib
-import hmac
-import json
 import time
+
+from token_forge import forge
 
 SECRET = b"a secret of thirty-two bytes, and more"
 OTHER_SECRET = b"another secret, also of thirty-two bytes"
 
 
-def base64url(data):
-    return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
-
-
-def token(secret=SECRET, header=None, **claims):
-    head = {"alg": "HS256", "typ": "JWT", **(header or {})}
-    body = {"exp": int(time.time()) + 3600, **claims}
-    body = {name: value for name, value in body.items() if value is not None}
-    signed = ".".join(base64url(json.dumps(part).encode())
-                      for part in (head, body))
-    signature = hmac.digest(secret, signed.encode(), hashlib.sha256)
-    return f"{signed}.{base64url(signature)}"
+def token(secret=SECRET, **claims):
+    claims = {"exp": int(time.time()) + 3600, **claims}
+    return forge(secret, {name: value for name, value in claims.items()
+                          if value is not None})
 
 
 def bearer(*arguments, **claims):
