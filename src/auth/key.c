@@ -24,6 +24,8 @@
 #include <openssl/x509.h>
 #include <stdlib.h>
 
+#include "base/seeded_bug.h"
+
 #define ED25519_BYTES 32
 
 static enum status refused(const char **why_out, const char *sentence)
@@ -145,11 +147,11 @@ enum status key_of_secret(struct text secret, struct signing_key **key_out,
 {
     struct signing_key *key;
 
-    if (secret.length < SECRET_MIN_BYTES)
+    if (secret.length < SECRET_MIN_BYTES && !seeded_bug("secret-short"))
         return refused(why_out, "a secret needs 32 bytes or more");
     if (secret.length > SECRET_MAX_BYTES)
         return refused(why_out, "a secret has at most 4096 bytes");
-    if (secret_looks_like_a_key(secret))
+    if (secret_looks_like_a_key(secret) && !seeded_bug("secret-is-a-key"))
         return refused(why_out, "this is a key of another kind and no secret: "
                                 "whoever knows its public half could sign");
     key = create(ALGORITHM_HS256);
@@ -235,7 +237,7 @@ static enum status judge_ed25519(EVP_PKEY *pair, const char **why_out)
     size_t length = sizeof point;
 
     if (EVP_PKEY_get_raw_public_key(pair, point, &length) != 1 ||
-        is_of_small_order(point))
+        (is_of_small_order(point) && !seeded_bug("key-of-small-order")))
         return refused(why_out, "the Ed25519 key is a point of small order: "
                                 "with it every signature is right");
     return ST_OK;

@@ -171,7 +171,8 @@ static bool is_candidate(const struct signing_key *key,
         return false;
     *is_of_algorithm = true;
     return key->kid == NULL || kid->length == 0 ||
-           text_is(buffer_text(kid), key->kid);
+           text_is(buffer_text(kid), key->kid) ||
+           seeded_bug("token-kid-chooses-nothing");
 }
 
 static bool is_signed_by(const struct signing_key *key,

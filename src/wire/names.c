@@ -10,6 +10,8 @@
  */
 #include <tidings/wire.h>
 
+#include "base/seeded_bug.h"
+
 static bool is_name_char(char c)
 {
     return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
@@ -117,7 +119,7 @@ bool selector_covers(struct text right, struct text asked)
         if (text_is(may, ">"))
             return true;
         if (text_is(want, ">"))
-            return false;
+            return seeded_bug("right-star-covers-greater") && text_is(may, "*");
         if (!text_is(may, "*") && !text_equals(may, want))
             return false;
     }

@@ -1,6 +1,7 @@
 """Tokens and keys on the command line (protocol.md 8, operations.md): `tidings
 token check` gives the server's answer, since it asks the same code."""
 
+import json
 import stat
 import time
 
@@ -185,6 +186,56 @@ def test_8_kid_names_no_file(idle_world):
         assert is_refused(check_secret(idle_world,
                                        forge(b"", claims(), header)),
                           "its signature is not of a key that is held here")
+
+
+def key_set(world, name, *keys):
+    path = world.directory / name
+    path.write_text(json.dumps({"keys": keys}))
+    return path
+
+
+def test_8_kid_rules_keys_out(idle_world):
+    """With two keys of one kind; a key without kid is tried for any."""
+    secret = {"kty": "oct", "k": base64url(SECRET)}
+    named = key_set(idle_world, "named.json", {**secret, "kid": "new"})
+    nameless = key_set(idle_world, "nameless.json", secret)
+    for kid, files, why in (
+            ("new", named, None), (None, named, None), ("", named, None),
+            ("old", named, "no key of its alg has its kid"),
+            ("NEW", named, "no key of its alg has its kid"),
+            ("old", nameless, None), ("old", f"{named},{nameless}", None)):
+        header = {"alg": "HS256", **({} if kid is None else {"kid": kid})}
+        done = check(idle_world, forge(SECRET, claims(), header),
+                     "--token_keys", files)
+        assert is_refused(done, why) if why else is_good(done)
+
+
+def test_a_key_of_small_order_stops_the_start(idle_world):
+    """With it the same signature is right for every token."""
+    for point in (bytes(32), b"\1" + bytes(31), b"\xec" + b"\xff" * 30 + b"\x7f",
+                  b"\1" + bytes(30) + b"\x80"):
+        keys = key_set(idle_world, "weak.json",
+                       {"kty": "OKP", "crv": "Ed25519", "x": base64url(point)})
+        done = check(idle_world, "x", "--token_keys", keys)
+        assert done.returncode == 1
+        assert done.stderr.decode() == (
+            f"tidings: {keys}, key 1: the Ed25519 key is a point of small "
+            "order: with it every signature is right\n")
+
+
+def test_8_a_right_covers_all_that_is_asked(idle_world):
+    """One that matches some of it is none."""
+    (idle_world.directory / "secret").write_bytes(SECRET)
+    world = idle_world.start(token_keys=idle_world.directory / "secret")
+    token = forge(SECRET, claims(subscribe=["orders.*", "a.*.c"]))
+    for selector, status in (
+            ("orders.*", 200), ("orders.17", 200), ("a.b.c", 200),
+            ("a.*.c", 200), ("orders.%3E", 404), ("a.%3E", 404),
+            ("a.*.*", 404), ("orders", 404), ("%3E", 404), ("*", 404),
+            ("orders.17,orders.%3E", 404)):
+        answer = world.get(f"/events/{selector}?flavor=short-poll",
+                           {"Authorization": f"Bearer {token}"})
+        assert answer.status == status, (selector, answer)
 
 
 def test_8_claims_are_told_only_of_signed_tokens(idle_world):
