@@ -60,8 +60,10 @@ const char *amendment_type(enum amendment_kind kind);
 struct event {
     atomic_uint references;
     uint8_t is_duplicate; /* journal: key seen before, id is the first one's */
+    uint8_t refused;      /* journal: of a stream's event, enum status */
     uint16_t channel_bytes, type_bytes, key_bytes;
     uint32_t data_bytes;
+    uint64_t given_id;             /* of a stream's event: what id becomes */
     uint64_t id;                   /* journal */
     uint64_t previous_id;          /* journal: same channel; 0 = none */
     int64_t time_ms;               /* publisher's wish, 0 = now; then journal */

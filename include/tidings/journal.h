@@ -28,6 +28,7 @@
 #include <tidings/mailbox.h>
 #include <tidings/registry.h>
 #include <tidings/sessions.h>
+#include <tidings/sources.h>
 #include <tidings/status.h>
 
 #include <stdbool.h>
@@ -48,6 +49,7 @@ struct journal_options {
     const char *directory; /* created if missing */
     size_t map_bytes;      /* address space for LMDB; 0 = 64 GiB */
     uint64_t first_id;     /* of a new journal; 0 = unix seconds << 20 */
+    const char *follows;   /* a stream that numbers its events; NULL: none */
     uint64_t keep_bytes;   /* of all channels together: trims the oldest end */
     int64_t dedup_window_ms;
     unsigned channels_max;
@@ -82,12 +84,17 @@ struct registry *journal_registry(struct journal *journal);
 uint64_t journal_last_id(const struct journal *journal);
 
 /* The first id that this journal ever gave or will give: smaller positions (but
- * 0 = earliest) are of another journal. Fixed at open. */
+ * 0 = earliest) are of another journal. Fixed at open, or, of a new one that
+ * follows a stream, with the first step (till then 1). Any thread. */
 uint64_t journal_first_id(const struct journal *journal);
 
 /* The newest id that retention took from any channel; 0 = none. Like a
  * channel's own, it is told before the event is gone. Any thread. */
 uint64_t journal_trimmed_id(const struct journal *journal);
+
+/* Of what the followed stream had, events up to this id never came here; 0: none
+ * are missing. Told before an event behind them is there. Any thread. */
+uint64_t journal_missing_id(const struct journal *journal);
 
 /* ---- publishing -------------------------------------------------------- */
 
@@ -100,11 +107,17 @@ typedef void publish_answer_fn(struct publish *publish);
 /* All or nothing, one commit. An amendment (event.h) is a publish of its own:
  * its event gets the id of the event that tells everybody, or with is_duplicate
  * the id of what was in force already. Without events: the answer comes after a
- * commit of what its poster has changed in the sessions (sessions.h). */
+ * commit of what its poster has changed in the sessions (sessions.h).
+ *
+ * With a step it is a piece of the followed stream: its events have their
+ * given_id and time, those that cannot be stored say so in `refused` and the
+ * rest goes in all the same, and amendments may stand among them. BUSY: the step
+ * does not join; RESERVED: the journal follows a stream, and this is not of it. */
 struct publish {
     struct msg link;           /* first */
     publish_answer_fn *answer; /* NULL: the journal frees it */
     void *asker;
+    struct source_step *step; /* sources.h; owned; NULL: not from a stream */
     enum status result; /* OK, NO_SPACE, FULL (channels), CLOSED, BAD_INPUT;
                            amendments: NOT_FOUND, RESERVED, WITHDRAWN, CORRUPT */
     unsigned count;

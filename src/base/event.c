@@ -36,10 +36,12 @@ struct event *event_create(struct text channel, struct text type,
                         data.length + key.length);
     atomic_init(&event->references, 1);
     event->is_duplicate = 0;
+    event->refused = 0;
     event->channel_bytes = (uint16_t)channel.length;
     event->type_bytes = (uint16_t)type.length;
     event->key_bytes = (uint16_t)key.length;
     event->data_bytes = (uint32_t)data.length;
+    event->given_id = 0;
     event->id = 0;
     event->previous_id = 0;
     event->time_ms = 0;

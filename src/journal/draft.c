@@ -23,6 +23,7 @@
 #include "base/seeded_bug.h"
 #include "publish.h"
 #include "record.h"
+#include "source.h"
 
 #include <tidings/check.h>
 #include <tidings/logger.h>
@@ -73,6 +74,7 @@ void draft_begin(struct journal *journal)
     draft->bytes = 0;
     draft->now_ms = clock_wall_ms(journal->options.clock);
     ledger_begin(&journal->ledger);
+    source_begin(journal);
 }
 
 bool draft_has_room(const struct journal *journal,
@@ -117,7 +119,9 @@ static int64_t time_of(const struct journal *journal, int64_t wish_ms)
     const int64_t last_ms = journal->ledger.totals.last_ms;
     int64_t time_ms = journal->draft.now_ms;
 
-    if (wish_ms >= last_ms && wish_ms > 0 && wish_ms <= time_ms + WISH_AHEAD_MS)
+    if (journal->source.name != NULL)
+        time_ms = wish_ms; /* the follower has looked at it */
+    else if (wish_ms >= last_ms && wish_ms > 0 && wish_ms <= time_ms + WISH_AHEAD_MS)
         time_ms = wish_ms;
     return time_ms > last_ms ? time_ms : last_ms;
 }
@@ -143,11 +147,17 @@ static enum status put_record(struct journal *journal,
     return ST_OK;
 }
 
-static uint64_t next_id(const struct journal *journal)
+static uint64_t next_id(const struct journal *journal, uint64_t given_id)
 {
     const uint64_t last_id = journal->ledger.totals.last_id;
-    const uint64_t next = last_id == 0 ? journal->first_id : last_id + 1;
+    const uint64_t next =
+        last_id == 0 ? journal_first_id(journal) : last_id + 1;
 
+    CHECK((given_id > 0) == (journal->source.name != NULL));
+    if (given_id > 0) {
+        CHECK(given_id >= next);
+        return given_id;
+    }
     return next > journal->start_id ? next : journal->start_id;
 }
 
@@ -158,7 +168,7 @@ static enum status put_new(struct journal *journal, struct event *event)
     enum status st = ST_OK;
     size_t bytes;
 
-    event->id = next_id(journal);
+    event->id = next_id(journal, event->given_id);
     event->previous_id = channel->figures.last_id;
     if (seeded_bug("chain-cut") && event->id % CHAIN_CUT_EVERY == 0)
         event->previous_id = 0;
@@ -188,8 +198,16 @@ static void list_event(struct draft *draft, struct event *event)
 /* The key of the event that is being put. */
 struct keyed {
     bool has_key, is_seen;
+    int64_t now_ms; /* by which it grows old */
     struct dedup_key key;
 };
+
+static int64_t key_time(const struct journal *journal,
+                        const struct event *event)
+{
+    return journal->source.name != NULL ? time_of(journal, event->time_ms)
+                                        : journal->draft.now_ms;
+}
 
 /* ST_OK: it was seen, and the event has the id of then. ST_NOT_FOUND: new. */
 static enum status find_key(struct journal *journal, struct event *event,
@@ -198,12 +216,13 @@ static enum status find_key(struct journal *journal, struct event *event,
     struct draft *draft = &journal->draft;
     enum status st = ST_NOT_FOUND;
 
+    keyed_out->now_ms = key_time(journal, event);
     event->is_duplicate = 0;
     keyed_out->is_seen = false;
     keyed_out->has_key = dedup_key_of(&journal->dedup, event, &keyed_out->key);
     if (keyed_out->has_key)
         st = dedup_find(&journal->dedup, draft->txn, &keyed_out->key,
-                        draft->now_ms, &event->id);
+                        keyed_out->now_ms, &event->id);
     if (st == ST_OK) {
         keyed_out->is_seen = true;
         event->is_duplicate = 1;
@@ -216,7 +235,7 @@ static enum status put_key(struct journal *journal, const struct keyed *keyed,
                            uint64_t id)
 {
     return keyed->has_key ? dedup_put(&journal->dedup, journal->draft.txn,
-                                      &keyed->key, id, journal->draft.now_ms)
+                                      &keyed->key, id, keyed->now_ms)
                           : ST_OK;
 }
 
@@ -309,23 +328,23 @@ static enum status put_late_key(struct journal *journal,
         return ST_OK;
     draft->late_keys += 1;
     return dedup_put_late(&journal->dedup, draft->txn, &keyed->key, event->id,
-                          draft->now_ms);
+                          keyed->now_ms);
 }
 
-static enum status put_amendment(struct journal *journal,
+/* What it finds is done; publish NULL: it was linked before. */
+static enum status put_amendment(struct journal *journal, struct event *event,
                                  struct publish *publish)
 {
-    struct event *event = publish->events[0];
     struct amending amending;
     struct keyed keyed;
     enum status st = look_at_amendment(journal, event, &keyed, &amending);
 
-    CHECK(publish->count == 1);
     if (st == ST_IO)
         die("looking for an event to amend", st);
     if (st != ST_OK)
         return st;
-    link_publish(&journal->draft, publish);
+    if (publish != NULL)
+        link_publish(&journal->draft, publish);
     if (event->is_duplicate)
         st = put_late_key(journal, event, &keyed);
     else
@@ -335,12 +354,49 @@ static enum status put_amendment(struct journal *journal,
 
 /* ---- a publish ----------------------------------------------------------- */
 
-enum status draft_put(struct journal *journal, struct publish *publish)
+/* An event of the stream goes in, or says why it does not. */
+static enum status put_followed(struct journal *journal, struct event *event)
 {
     enum status st;
 
-    if (publish->count > 0 && publish->events[0]->amends != NULL)
-        return put_amendment(journal, publish);
+    event->refused = ST_OK;
+    if (event->amends != NULL) {
+        event_unref(&event->amends->event); /* of a try that found no room */
+        st = put_amendment(journal, event, NULL);
+    } else {
+        st = find_channel(journal, event);
+        if (st == ST_OK)
+            return put_event(journal, event);
+    }
+    if (st == ST_OK || st == ST_NO_SPACE)
+        return st;
+    event->refused = (uint8_t)st;
+    return ST_OK;
+}
+
+static enum status put_step(struct journal *journal, struct publish *publish)
+{
+    enum status st = ST_OK;
+
+    link_publish(&journal->draft, publish);
+    source_advance(journal, publish->step);
+    for (unsigned i = 0; i < publish->count && st == ST_OK; i++)
+        st = put_followed(journal, publish->events[i]);
+    return survive("writing a stream's event", st);
+}
+
+enum status draft_put(struct journal *journal, struct publish *publish)
+{
+    enum status st = source_look(journal, publish);
+
+    if (st != ST_OK)
+        return st;
+    if (publish->step != NULL)
+        return put_step(journal, publish);
+    if (publish->count > 0 && publish->events[0]->amends != NULL) {
+        CHECK(publish->count == 1);
+        return put_amendment(journal, publish->events[0], publish);
+    }
     st = find_channels(journal, publish);
     if (st != ST_OK)
         return st;
@@ -406,7 +462,8 @@ enum status draft_chores(struct journal *journal, enum chores chores)
                                  draft->txn);
     if (st == ST_OK)
         st =
-            dedup_trim(&journal->dedup, draft->txn, draft->now_ms, budget.keys);
+            dedup_trim(&journal->dedup, draft->txn, source_now_ms(journal),
+                       budget.keys);
     note_changes(journal, now_ms);
     if (st == ST_OK && chores != CHORES_TIGHT)
         st = session_rows_write(&journal->sessions, &journal->environment,
@@ -436,6 +493,7 @@ void draft_abort(struct journal *journal)
     retention_undo(&journal->retention);
     dedup_undo(&journal->dedup);
     sessions_undo(journal->sessions.sessions);
+    source_undo(journal);
 }
 
 uint64_t draft_pages(const struct journal *journal)
@@ -449,6 +507,7 @@ uint64_t draft_pages(const struct journal *journal)
 bool draft_is_empty(const struct journal *journal)
 {
     return journal->draft.count == 0 && journal->draft.late_keys == 0 &&
+           journal->draft.step == NULL &&
            sessions_taken_count(journal->sessions.sessions) == 0;
 }
 
@@ -460,6 +519,9 @@ enum status draft_commit(struct journal *journal)
     if (!draft_is_empty(journal) &&
         !environment_has_room(&journal->environment, draft_pages(journal)))
         return ST_NO_SPACE;
+    st = survive("writing a position", source_write(journal));
+    if (st != ST_OK)
+        return st;
     mdb_cursor_close(draft->cursor);
     st = from_lmdb(mdb_txn_commit(draft->txn));
     draft->txn = NULL; /* commit frees it whatever it returns */

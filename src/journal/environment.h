@@ -27,6 +27,7 @@
     TABLE(dedup_age, MDB_INTEGERKEY, true)  /* id -> time, hash (dedup.c)                    */ \
     TABLE(dedup_late, 0,             false) /* time, hash -> time, hash (dedup.c)            */ \
     TABLE(sessions,  0,              false) /* name -> acked, sent, time (session_rows.c)    */ \
+    TABLE(sources,   0,              false) /* name -> sequence, row (source.c)              */ \
     TABLE(meta,      0,              true)  /* name -> number; see environment_number        */
 /* clang-format on */
 

@@ -11,6 +11,7 @@
 #include "journal_state.h"
 #include "publish.h"
 #include "recovery.h"
+#include "source.h"
 #include "writer.h"
 
 #include <tidings/check.h>
@@ -35,8 +36,28 @@ static uint64_t id_of_now(const struct journal *journal)
  * (small ones) go on from the last. */
 static void choose_start_id(struct journal *journal)
 {
-    if (journal->first_id >= UINT64_C(1) << 40)
+    if (journal->source.name == NULL &&
+        atomic_load(&journal->first_id) >= UINT64_C(1) << 40)
         journal->start_id = id_of_now(journal);
+}
+
+/* A journal that was to follow a stream and never met it has none. */
+static enum status load_first_id(struct journal *journal, MDB_txn *txn)
+{
+    const struct environment *environment = &journal->environment;
+    uint64_t first_id = 0;
+    enum status st =
+        environment_number(environment, txn, "first_id", &first_id);
+
+    if (st == ST_NOT_FOUND) {
+        st = ST_OK;
+        if (journal->source.name == NULL && !environment->is_read_only) {
+            first_id = id_of_now(journal);
+            st = environment_put_number(environment, txn, "first_id", first_id);
+        }
+    }
+    atomic_store(&journal->first_id, first_id);
+    return st;
 }
 
 /* Reads or writes what a journal knows about itself. */
@@ -44,7 +65,7 @@ static enum status load_identity(struct journal *journal, MDB_txn *txn,
                                  char *why, size_t why_bytes)
 {
     const struct environment *environment = &journal->environment;
-    uint64_t version;
+    uint64_t version, first_id = journal->options.first_id;
     enum status st = environment_number(environment, txn, "version", &version);
 
     if (st == ST_OK && version != JOURNAL_VERSION &&
@@ -53,19 +74,17 @@ static enum status load_identity(struct journal *journal, MDB_txn *txn,
         return ST_CORRUPT;
     }
     if (st == ST_OK)
-        return environment_number(environment, txn, "first_id",
-                                  &journal->first_id);
+        return load_first_id(journal, txn);
     if (st != ST_NOT_FOUND || environment->is_read_only)
         return st;
 
-    journal->first_id = journal->options.first_id;
-    if (journal->first_id == 0)
-        journal->first_id = id_of_now(journal);
     st = environment_put_number(environment, txn, "version", JOURNAL_VERSION);
-    if (st == ST_OK)
-        st = environment_put_number(environment, txn, "first_id",
-                                    journal->first_id);
-    return st;
+    if (st != ST_OK || journal->source.name != NULL)
+        return st; /* the stream says where ids begin */
+    if (first_id == 0)
+        first_id = id_of_now(journal);
+    atomic_store(&journal->first_id, first_id);
+    return environment_put_number(environment, txn, "first_id", first_id);
 }
 
 static enum status load(struct journal *journal, char *why, size_t why_bytes)
@@ -82,6 +101,8 @@ static enum status load(struct journal *journal, char *why, size_t why_bytes)
         st = recovery_load(journal, txn, why, why_bytes);
     if (st == ST_OK)
         st = session_rows_load(&journal->sessions, &journal->environment, txn);
+    if (st == ST_OK)
+        st = source_load(journal, txn);
     if (st != ST_OK) {
         mdb_txn_abort(txn);
         return st;
@@ -104,6 +125,9 @@ enum status journal_open(const struct journal_options *options,
     snprintf(why, why_bytes, "%s", "");
     journal->options = *options;
     journal->options.directory = NULL; /* the caller's memory */
+    journal->options.follows = NULL;
+    if (options->follows != NULL && options->follows[0] != '\0')
+        journal->source.name = must_strdup(options->follows);
     journal->registry = registry_create(options->channels_max);
     writer_init(journal);
     mailbox_init(&journal->mailbox, "journal", options->mailbox_count,
@@ -181,6 +205,8 @@ void journal_close(struct journal **journal)
     writer_fini(mine);
     session_rows_fini(&mine->sessions);
     environment_close(&mine->environment);
+    free(mine->source.name);
+    free(mine->source.row);
     registry_destroy(&mine->registry);
     free(mine->listeners);
     free(mine);
@@ -206,7 +232,14 @@ uint64_t journal_last_id(const struct journal *journal)
 
 uint64_t journal_first_id(const struct journal *journal)
 {
-    return journal->first_id;
+    const uint64_t first_id = atomic_load(&journal->first_id);
+
+    return first_id > 0 ? first_id : 1;
+}
+
+uint64_t journal_missing_id(const struct journal *journal)
+{
+    return atomic_load(&journal->source.missing_id);
 }
 
 void journal_figures(struct journal *journal, struct journal_figures *out)

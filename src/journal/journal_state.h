@@ -35,13 +35,27 @@ struct draft {
     unsigned late_keys; /* of amendments that had nothing to do */
     size_t bytes;
     int64_t now_ms; /* wall */
+    uint64_t upto;  /* of the followed stream, with what is in here */
+    const struct source_step *step; /* the last one put in; lent */
+    uint64_t missing_before;        /* journal_missing_id, if it was changed */
+    bool has_changed_missing;
+};
+
+/* The stream that the journal follows. */
+struct source {
+    char *name;          /* fixed at open; NULL: none */
+    unsigned char *row;  /* fixed at open; NULL: nothing was stored */
+    uint32_t row_bytes;  /* fixed at open */
+    uint64_t opened_at;  /* fixed at open: the sequence that was stored */
+    uint64_t upto;       /* stored; the journal's thread */
+    _Atomic uint64_t missing_id;
 };
 
 struct journal {
     struct journal_options options; /* fixed at open; directory is not kept */
     struct environment environment; /* fixed at open */
     struct registry *registry;      /* has its own rules */
-    uint64_t first_id;              /* fixed at open */
+    _Atomic uint64_t first_id;      /* 0: a follower's that is not known */
     uint64_t start_id;              /* fixed at open: no new id is smaller */
     uint64_t resumed_id;            /* fixed at open: newest that was there */
     struct mailbox mailbox;
@@ -69,6 +83,7 @@ struct journal {
     struct dedup dedup;
     struct session_rows sessions;
     struct draft draft;
+    struct source source; /* but what is fixed at open */
     int64_t probe_ms;       /* monotonic: next try after a full disk */
     uint64_t refused_pages; /* of the transaction that found it full */
     struct log_limit full_limit, roomy_limit;

@@ -37,6 +37,7 @@ void publish_destroy(struct publish **publish)
         return;
     for (unsigned i = 0; i < mine->count; i++)
         event_unref(&mine->events[i]);
+    free(mine->step);
     free(mine);
 }
 
@@ -58,6 +59,8 @@ static uint32_t publish_bytes(const struct publish *publish)
 {
     size_t bytes = sizeof *publish;
 
+    if (publish->step != NULL)
+        bytes += sizeof *publish->step + publish->step->row_bytes;
     for (unsigned i = 0; i < publish->count; i++) {
         const struct event *event = publish->events[i];
 

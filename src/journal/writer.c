@@ -31,6 +31,7 @@
 #include "draft.h"
 #include "gathering.h"
 #include "publish.h"
+#include "source.h"
 
 #include <tidings/check.h>
 #include <tidings/logger.h>
@@ -87,6 +88,7 @@ static void settle(struct journal *journal)
     retention_settle(&journal->retention);
     dedup_settle(&journal->dedup);
     sessions_settle(journal->sessions.sessions);
+    source_settle(journal);
     atomic_store_explicit(&journal->figures.stored_bytes,
                           journal->ledger.totals.bytes, memory_order_relaxed);
     atomic_store_explicit(&journal->figures.kept, journal->ledger.totals.count,
@@ -314,6 +316,17 @@ void writer_handle(struct journal *journal, struct msg *msgs)
 
 /* ---- between publishes --------------------------------------------------- */
 
+/* A follower's keys grow old as events come, not while nothing does. */
+static int64_t keys_due_in(const struct journal *journal)
+{
+    const int64_t left_ms = journal->dedup.due_ms - source_now_ms(journal);
+
+    if (journal->dedup.due_ms == INT64_MAX ||
+        (left_ms > 0 && journal->source.name != NULL))
+        return -1;
+    return left_ms > 0 ? left_ms : 0;
+}
+
 static int64_t chores_due_in(const struct journal *journal)
 {
     const int64_t wall_ms = clock_wall_ms(journal->options.clock);
@@ -323,9 +336,7 @@ static int64_t chores_due_in(const struct journal *journal)
                          now_ms),
         checkpoint_due_in(&journal->checkpoint, &journal->ledger, now_ms),
         session_rows_due_in(&journal->sessions, wall_ms, now_ms),
-        journal->dedup.due_ms == INT64_MAX ? -1
-        : journal->dedup.due_ms > wall_ms  ? journal->dedup.due_ms - wall_ms
-                                           : 0,
+        keys_due_in(journal),
     };
     int64_t least_ms = WAIT_MOST_MS;
 
