@@ -90,6 +90,14 @@
     WORD  (nats_key,            "",                                 "file",   "its key")                                                  \
     WORD  (nats_prefix,         "events",                           "subject", "the part of the subject before the channel")              \
     FLAG  (nats_rejected,       true,                               "flag",   "send what was refused to <prefix>_rejected.<reason>")      \
+    WORD  (stream,              "",                                 "stream", "the JetStream stream that is the log of record and is followed; empty: core NATS") \
+    WORD  (stream_start,        "all",                              "start",  "where a new journal begins in it: all, new, or since:TIME")  \
+    FLAG  (stream_create,       false,                              "flag",   "make the stream if it is missing: on <nats_prefix>.>, kept as keep_age_ms and keep_bytes say") \
+    NUMBER(stream_replicas,     1,              1,   5,             "count",  "servers that keep a stream made so")                        \
+    NUMBER(stream_lag_max,      10000,          0,   1000000000000, "events", "not ready while the stream is so far ahead of the journal") \
+    CHOICE(stream_ack,          "journal", "journal|stream",                  "an HTTP publish is answered when it is in this journal too, or once the stream has it") \
+    NUMBER(stream_ack_ms,       5000,           10,  600000,        "ms",     "an HTTP publish that has no answer by then is told 503")     \
+    NUMBER(stream_in_flight,    8192,           1,   1000000,       "events", "of HTTP publishers, waiting for the stream; beyond it they are told 503") \
     CHOICE(envelope,            "auto", "auto|always|never",                  "take type and data out of a NATS payload {\"type\":..,\"data\":..}") \
     CHOICE(log_format,          "text", "text|json",                          "form of the diagnostic log on standard error")             \
     CHOICE(log_level,           "info", "debug|info|warn|error",              "least level that is logged")

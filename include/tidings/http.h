@@ -23,6 +23,8 @@ enum status server_create(const struct config *config, struct journal *journal,
 /* Is what brings messages in (NATS) connected now? Any thread. */
 struct intake_check {
     bool (*is_ready)(const void *arg); /* NULL: not configured */
+    /* How the followed stream is; NULL: none is followed. */
+    const char *(*stream_state)(const void *arg);
     const void *arg;
 };
 

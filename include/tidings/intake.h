@@ -31,7 +31,10 @@ enum status intake_start(const struct config *config, struct journal *journal,
 void intake_quiesce(struct intake *intake);
 void intake_stop(struct intake **intake);
 
-/* Connected and subscribed now? */
+/* How the followed stream is, for /readyz; NULL: none is followed. Any thread. */
+const char *intake_stream_state(const struct intake *intake);
+
+/* Connected and subscribed, and the stream near its end, now? */
 bool intake_is_ready(const struct intake *intake);
 
 #endif

@@ -58,7 +58,18 @@
     METRIC(nats_dropped,             "counter", "messages that the NATS library dropped")            \
     METRIC(nats_answers_dropped,     "counter", "answers to NATS publishers that it was too slow to take")    \
     METRIC(nats_reconnects,          "counter", "times NATS was connected again")                    \
-    METRIC(nats_connected,           "gauge",   "1 while connected to NATS")
+    METRIC(nats_connected,           "gauge",   "1 while connected to NATS")                          \
+    METRIC(stream_sequence,          "gauge",   "newest sequence of the followed stream that is in the journal") \
+    METRIC(stream_lag,               "gauge",   "messages that the stream has and the journal has not read") \
+    METRIC(stream_redelivered,       "counter", "messages that came again and were left out")         \
+    METRIC(stream_resets,            "counter", "times the stream's consumer was made anew")          \
+    METRIC(stream_missing,           "counter", "times the stream no longer had what was not read yet") \
+    METRIC(stream_rewinds,           "counter", "times the stream came back with an older tail")      \
+    METRIC(stream_recreations,       "counter", "times there was another stream of that name")        \
+    METRIC(stream_alarm,             "gauge",   "1 while the stream cannot be followed or was rewound since the start") \
+    METRIC(stream_published,         "counter", "events that the stream took from HTTP publishers")   \
+    METRIC(stream_publish_failed,    "counter", "events that it did not acknowledge")                 \
+    METRIC(stream_in_flight,         "gauge",   "events that wait for its acknowledgement")
 /* clang-format on */
 
 enum metric {

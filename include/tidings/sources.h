@@ -27,11 +27,14 @@
 struct journal;
 
 struct source_step {
-    uint64_t after; /* the sequence that is stored already; 0: none */
-    uint64_t upto;  /* and that which will be */
-    uint64_t first_id;   /* of the first event that any instance can have */
-    uint64_t missing_id; /* events up to this id are not to be had; 0: all are */
-    bool is_rewind; /* they are, under ids that the stream took back */
+    uint64_t after;    /* the sequence that is stored already; 0: none */
+    uint64_t upto;     /* and that which will be */
+    uint64_t first_id; /* of the first event that any instance can have */
+    uint64_t
+        missing_id; /* events up to this id are not to be had; 0: all are */
+    /* Ids between these two are of events that the stream has taken back, or of
+     * none; both 0: nothing was taken back. */
+    uint64_t rewound_after, rewound_upto;
     uint32_t row_bytes;
     unsigned char row[]; /* what the follower wants to know at its next start */
 };

@@ -72,6 +72,7 @@ static enum status open_journal(struct service *service)
         .directory = config->data,
         .map_bytes = (size_t)config->map_bytes,
         .first_id = (uint64_t)config->first_id,
+        .follows = config->stream,
         .keep_bytes = (uint64_t)config->keep_bytes,
         .dedup_window_ms = config->dedup_window_ms,
         .channels_max = (unsigned)config->channels_max,
@@ -93,6 +94,21 @@ static enum status open_journal(struct service *service)
 static bool is_intake_ready(const void *intake)
 {
     return intake_is_ready(intake);
+}
+
+static const char *stream_state(const void *intake)
+{
+    return intake_stream_state(intake);
+}
+
+static struct intake_check check_of(const struct service *service)
+{
+    if (service->intake == NULL)
+        return (struct intake_check){0};
+    return (struct intake_check){
+        .is_ready = is_intake_ready,
+        .stream_state = service->config.stream[0] != '\0' ? stream_state : NULL,
+        .arg = service->intake};
 }
 
 static enum status start(struct service *service)
@@ -119,11 +135,8 @@ static enum status start(struct service *service)
         if (st != ST_OK)
             return st;
     }
-    return server_start(
-        service->server,
-        (struct intake_check){service->intake == NULL ? NULL : is_intake_ready,
-                              service->intake},
-        service->why, WHY_BYTES);
+    return server_start(service->server, check_of(service), service->why,
+                        WHY_BYTES);
 }
 
 /* Written whole or not at all: who waits for the file may read it at once. */

@@ -168,6 +168,14 @@ static void answer_ready(struct connection *connection, bool is_ready)
     buffer_fini(&body);
 }
 
+static const char *stream_state(const struct http_context *context)
+{
+    const struct intake_check *intake = &context->intake;
+
+    return intake->stream_state != NULL ? intake->stream_state(intake->arg)
+                                        : "not configured";
+}
+
 void admin_ready(const struct http_context *context,
                  struct connection *connection,
                  const struct handoff_request *request)
@@ -190,13 +198,13 @@ void admin_ready(const struct http_context *context,
     buffer_init(&body);
     buffer_printf(&body,
                   "{\"ready\":%s,\"checks\":{\"journal\":\"%s\","
-                  "\"nats\":\"%s\",\"ingest\":\"%s\"}%s}\n",
+                  "\"nats\":\"%s\",\"stream\":\"%s\",\"ingest\":\"%s\"}%s}\n",
                   is_ready ? "true" : "false",
                   figures.can_commit ? "ok" : "cannot commit",
                   !has_nats      ? "not configured"
                   : is_connected ? "ok"
                                  : "not connected",
-                  has_room ? "ok" : "lagging",
+                  stream_state(context), has_room ? "ok" : "lagging",
                   /* Intake goes on: ready all the same. */
                   crew_is_shut(connection_crew(connection))
                       ? ",\"shutdown\":true"

@@ -6,7 +6,11 @@
  *
  * The type comes from the header Event-Type; without it, by the setting, out of
  * a payload {"type":..,"data":..}. A message whose header names the type is
- * taken as it is: its publisher has said what is data.
+ * taken as it is: its publisher has said what is data. So is one with the header
+ * Event-As-Is, which stands for an empty type (the library reads an empty header
+ * together with the next one). What Tidings sends to a stream names its key in
+ * Idempotency-Key, since Nats-Msg-Id counts in the whole stream and not only in
+ * the channel.
  *
  * A message that amends an event names it in a header, Corrects or Withdraws.
  *
@@ -96,8 +100,10 @@ static enum refusal read_headers(natsMsg *msg, struct headers *headers_out)
     uint64_t time_ms = 0;
     enum refusal refusal;
 
-    headers.has_type = find_header(msg, "Event-Type", &headers.type);
-    if (find_header(msg, "Nats-Msg-Id", &headers.key) &&
+    headers.has_type = find_header(msg, "Event-Type", &headers.type) ||
+                       find_header(msg, "Event-As-Is", &time);
+    if ((find_header(msg, "Idempotency-Key", &headers.key) ||
+         find_header(msg, "Nats-Msg-Id", &headers.key)) &&
         headers.key.length > EVENT_KEY_MAX_BYTES)
         return REFUSAL_BAD_KEY;
     if (find_header(msg, "Event-Time", &time) &&

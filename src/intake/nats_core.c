@@ -35,16 +35,19 @@
 #include "nats_link.h"
 #include "nats_metrics.h"
 #include "nats_reply.h"
+#include "nats_stream.h"
 #include "subject.h"
 
 #define WAIT_MS 2000
 
 struct intake {
-    struct journal *journal;    /* fixed at start */
-    struct message_rules rules; /* fixed at start */
-    char *prefix;               /* fixed at start */
-    struct replies *replies;    /* fixed at start */
-    struct nats_link *link;     /* fixed at start */
+    const struct config *config; /* fixed at start */
+    struct journal *journal;     /* fixed at start */
+    struct message_rules rules;  /* fixed at start */
+    char *prefix;                /* fixed at start */
+    struct replies *replies;     /* fixed at start */
+    struct nats_link *link;      /* fixed at start */
+    struct follower *stream;     /* fixed at start; NULL: core NATS */
 
     /* Of the library's delivering thread. */
     bool is_named;
@@ -106,30 +109,11 @@ static void on_written_asked(struct publish *publish)
 
 /* ---- a message, on the library's thread ---------------------------------- */
 
-static void log_refusal(struct intake *intake, const natsMsg *msg,
-                        enum refusal refusal)
-{
-    uint64_t suppressed;
-
-    if (logger_may(&intake->refusals, clock_monotonic_ms(&system_clock),
-                   &suppressed))
-        LOG_LINE(LOG_WARN, "nats", "message refused",
-                 LOG_STR("reason", refusal_code(refusal)),
-                 LOG_STR("subject", natsMsg_GetSubject(msg)),
-                 LOG_NUM("suppressed", suppressed));
-}
-
 /* Takes the message. */
 static void refuse(struct intake *intake, natsMsg **msg, enum refusal refusal)
 {
-    struct owed *owed = owed_create(intake->replies, natsMsg_GetReply(*msg));
-
-    nats_count(METRIC_nats_rejected, 1);
-    log_refusal(intake, *msg, refusal);
-    owed->refusal = refusal;
-    owed->message = *msg;
-    *msg = NULL;
-    replies_owe(intake->replies, &owed);
+    replies_refuse(intake->replies, msg, natsMsg_GetReply(*msg), refusal,
+                   &intake->refusals);
 }
 
 static struct publish *make_publish(struct intake *intake, struct event *event,
@@ -204,11 +188,36 @@ static enum status open_link(struct intake *intake, const struct config *config,
                              char *why, size_t why_bytes)
 {
     char subject[EVENT_CHANNEL_MAX_BYTES + 3];
-    const struct nats_link_options options = {nats_login_of(config), subject,
-                                              on_message, intake};
+    struct nats_link_options options = {nats_login_of(config), subject,
+                                        on_message, intake};
 
     (void)snprintf(subject, sizeof subject, "%s.>", intake->prefix);
+    if (intake->config->stream[0] != '\0')
+        options.subject = NULL; /* the stream has it all */
     return nats_link_open(&options, &intake->link, why, why_bytes);
+}
+
+static void on_stored(void *arg, struct text mark, const struct event *event)
+{
+    (void)arg;
+    (void)mark;
+    (void)event;
+}
+
+static enum status open_stream(struct intake *intake, char *why,
+                               size_t why_bytes)
+{
+    const struct follower_options options = {.config = intake->config,
+                                             .journal = intake->journal,
+                                             .link = intake->link,
+                                             .replies = intake->replies,
+                                             .rules = intake->rules,
+                                             .on_stored = on_stored,
+                                             .arg = intake};
+
+    if (intake->config->stream[0] == '\0')
+        return ST_OK;
+    return follower_create(&options, &intake->stream, why, why_bytes);
 }
 
 static void destroy(struct intake **intake)
@@ -216,6 +225,7 @@ static void destroy(struct intake **intake)
     struct intake *mine = *intake;
 
     *intake = NULL;
+    follower_destroy(&mine->stream);
     nats_link_close(&mine->link);
     replies_destroy(&mine->replies);
     free(mine->prefix);
@@ -237,23 +247,30 @@ enum status intake_start(const struct config *config, struct journal *journal,
     }
     intake = must_calloc(1, sizeof *intake);
     intake->journal = journal;
+    intake->config = config;
     intake->prefix = must_strdup(config->nats_prefix);
     intake->rules.prefix = text_of(intake->prefix);
     intake->rules.max_bytes = (size_t)config->event_max_bytes;
     intake->rules.envelope = envelope_mode(config->envelope);
     intake->replies = replies_create(intake->prefix, config->nats_rejected);
     st = open_link(intake, config, why, why_bytes);
+    if (st == ST_OK)
+        st = open_stream(intake, why, why_bytes);
     if (st != ST_OK) {
         destroy(&intake);
         return st;
     }
     replies_start(intake->replies, intake->link);
+    if (intake->stream != NULL)
+        follower_start(intake->stream);
     *intake_out = intake;
     return ST_OK;
 }
 
 void intake_quiesce(struct intake *intake)
 {
+    if (intake->stream != NULL)
+        follower_stop(intake->stream);
     nats_link_unsubscribe(intake->link);
 }
 
@@ -264,6 +281,8 @@ void intake_stop(struct intake **intake)
     *intake = NULL;
     if (mine == NULL)
         return;
+    if (mine->stream != NULL)
+        follower_stop(mine->stream);
     nats_link_unsubscribe(mine->link);
     replies_stop(mine->replies);
     destroy(&mine);
@@ -271,5 +290,11 @@ void intake_stop(struct intake **intake)
 
 bool intake_is_ready(const struct intake *intake)
 {
-    return nats_link_is_ready(intake->link);
+    return nats_link_is_ready(intake->link) &&
+           (intake->stream == NULL || follower_is_ready(intake->stream));
+}
+
+const char *intake_stream_state(const struct intake *intake)
+{
+    return intake->stream != NULL ? follower_state_text(intake->stream) : NULL;
 }

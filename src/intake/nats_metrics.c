@@ -17,6 +17,11 @@ void nats_metrics_register(void)
     uv_once(&once, enter);
 }
 
+void nats_set(enum metric metric, int64_t value)
+{
+    atomic_store_explicit(&block.value[metric], value, memory_order_relaxed);
+}
+
 void nats_count(enum metric metric, int64_t by)
 {
     (void)atomic_fetch_add_explicit(&block.value[metric], by,

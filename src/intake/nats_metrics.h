@@ -13,7 +13,8 @@
 
 #include <tidings/metrics.h>
 
-void nats_metrics_register(void); /* harmless when repeated */
+void nats_metrics_register(void);                 /* harmless when repeated */
+void nats_set(enum metric metric, int64_t value); /* a gauge */
 void nats_count(enum metric metric, int64_t by);
 
 #endif

@@ -107,6 +107,31 @@ void replies_owe(struct replies *replies, struct owed **owed)
         owed_destroy(owed); /* the box has counted it */
 }
 
+static void log_refusal(const natsMsg *msg, enum refusal refusal,
+                        struct log_limit *limit)
+{
+    uint64_t suppressed;
+
+    if (logger_may(limit, clock_monotonic_ms(&system_clock), &suppressed))
+        LOG_LINE(LOG_WARN, "nats", "message refused",
+                 LOG_STR("reason", refusal_code(refusal)),
+                 LOG_STR("subject", natsMsg_GetSubject(msg)),
+                 LOG_NUM("suppressed", suppressed));
+}
+
+void replies_refuse(struct replies *replies, natsMsg **msg, const char *subject,
+                    enum refusal refusal, struct log_limit *limit)
+{
+    struct owed *owed = owed_create(replies, subject);
+
+    nats_count(METRIC_nats_rejected, 1);
+    log_refusal(*msg, refusal, limit);
+    owed->refusal = refusal;
+    owed->message = *msg;
+    *msg = NULL;
+    replies_owe(replies, &owed);
+}
+
 /* ---- paying -------------------------------------------------------------- */
 
 static void publish(struct replies *replies, const char *subject,

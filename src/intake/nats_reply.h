@@ -18,6 +18,7 @@
 #define TIDINGS_NATS_REPLY_H
 
 #include <tidings/event.h>
+#include <tidings/logger.h>
 #include <tidings/mailbox.h>
 
 #include <nats/nats.h>
@@ -52,6 +53,11 @@ void replies_destroy(struct replies **replies);
 /* `subject` NULL: nobody asked for an answer. */
 struct owed *owed_create(struct replies *replies, const char *subject);
 void owed_destroy(struct owed **owed);
+
+/* Counts and logs (as the limit allows) a message that did not become an event,
+ * and owes it; takes it. `subject` as above. */
+void replies_refuse(struct replies *replies, natsMsg **msg, const char *subject,
+                    enum refusal refusal, struct log_limit *limit);
 
 /* Posts it, or drops and counts it. */
 void replies_owe(struct replies *replies, struct owed **owed);

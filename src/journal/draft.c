@@ -121,7 +121,8 @@ static int64_t time_of(const struct journal *journal, int64_t wish_ms)
 
     if (journal->source.name != NULL)
         time_ms = wish_ms; /* the follower has looked at it */
-    else if (wish_ms >= last_ms && wish_ms > 0 && wish_ms <= time_ms + WISH_AHEAD_MS)
+    else if (wish_ms >= last_ms && wish_ms > 0 &&
+             wish_ms <= time_ms + WISH_AHEAD_MS)
         time_ms = wish_ms;
     return time_ms > last_ms ? time_ms : last_ms;
 }
@@ -461,9 +462,8 @@ enum status draft_chores(struct journal *journal, enum chores chores)
         st = checkpoint_put_owed(&journal->environment, &journal->ledger,
                                  draft->txn);
     if (st == ST_OK)
-        st =
-            dedup_trim(&journal->dedup, draft->txn, source_now_ms(journal),
-                       budget.keys);
+        st = dedup_trim(&journal->dedup, draft->txn, source_now_ms(journal),
+                        budget.keys);
     note_changes(journal, now_ms);
     if (st == ST_OK && chores != CHORES_TIGHT)
         st = session_rows_write(&journal->sessions, &journal->environment,

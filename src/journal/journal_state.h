@@ -43,11 +43,11 @@ struct draft {
 
 /* The stream that the journal follows. */
 struct source {
-    char *name;          /* fixed at open; NULL: none */
-    unsigned char *row;  /* fixed at open; NULL: nothing was stored */
-    uint32_t row_bytes;  /* fixed at open */
-    uint64_t opened_at;  /* fixed at open: the sequence that was stored */
-    uint64_t upto;       /* stored; the journal's thread */
+    char *name;         /* fixed at open; NULL: none */
+    unsigned char *row; /* fixed at open; NULL: nothing was stored */
+    uint32_t row_bytes; /* fixed at open */
+    uint64_t opened_at; /* fixed at open: the sequence that was stored */
+    uint64_t upto;      /* stored; the journal's thread */
     _Atomic uint64_t missing_id;
 };
 
@@ -83,7 +83,7 @@ struct journal {
     struct dedup dedup;
     struct session_rows sessions;
     struct draft draft;
-    struct source source; /* but what is fixed at open */
+    struct source source;   /* but what is fixed at open */
     int64_t probe_ms;       /* monotonic: next try after a full disk */
     uint64_t refused_pages; /* of the transaction that found it full */
     struct log_limit full_limit, roomy_limit;

@@ -161,8 +161,8 @@ static enum status write_row(struct journal *journal, MDB_txn *txn)
     MDB_val key = name_of(journal);
     MDB_val value = {covered + CRC_BYTES, NULL};
     unsigned char *bytes;
-    const enum status st = from_lmdb(mdb_put(txn, journal->environment.sources,
-                                             &key, &value, MDB_RESERVE));
+    const enum status st = from_lmdb(
+        mdb_put(txn, journal->environment.sources, &key, &value, MDB_RESERVE));
 
     if (st != ST_OK)
         return st;

@@ -29,9 +29,12 @@ def free_port():
 
 class NatsServer:
     """A nats-server process on a port that it chose itself (or `port`).
-    `config` is more of its configuration, as text."""
+    `config` is more of its configuration, as text; with `has_streams` it has
+    JetStream, which stores in `store`."""
 
-    def __init__(self, directory, port=-1, config=""):
+    def __init__(self, directory, port=-1, config="", has_streams=False):
+        self.has_streams = has_streams
+        self.store = pathlib.Path(directory) / "store"
         self.directory = pathlib.Path(directory)
         self.port = port
         self.config = config
@@ -44,7 +47,8 @@ class NatsServer:
         file.write_text(self.config)
         self.process = subprocess.Popen(
             ["nats-server", "-c", str(file), "-a", "127.0.0.1",
-             "-p", str(self.port), "--ports_file_dir", str(self.directory)],
+             "-p", str(self.port), "--ports_file_dir", str(self.directory),
+             *(["-js", "-sd", str(self.store)] if self.has_streams else [])],
             stdin=subprocess.DEVNULL, stdout=self.output, stderr=self.output,
             preexec_fn=os.setpgrp)
         if self.port == -1:

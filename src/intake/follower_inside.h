@@ -1,0 +1,123 @@
+/* follower_inside.h -- what struct follower is made of, for the files of this
+ * chapter that follow a stream.
+ *
+ * Threads   As grouped below.
+ * Memory    One struct.
+ * Units     Sequences; monotonic milliseconds.
+ * Errors    None.
+ */
+#ifndef TIDINGS_FOLLOWER_INSIDE_H
+#define TIDINGS_FOLLOWER_INSIDE_H
+
+#include "nats_stream.h"
+#include "stream_ids.h"
+
+#include <tidings/buffer.h>
+#include <tidings/logger.h>
+
+#include <stdatomic.h>
+#include <uv.h>
+
+#define STREAM_CONSUMER_MAX 128
+
+struct follower {
+    struct follower_options options; /* fixed at create */
+    const char *name;                /* fixed at create */
+    char *note_subject;              /* fixed at create: of the epochs' note */
+    jsCtx *js;        /* the thread only: on the borrowed connection */
+    int64_t since_ns; /* fixed at create: of a new journal; 0: not */
+    uv_thread_t thread;
+    bool is_started; /* main */
+    atomic_bool is_stopping;
+
+    /* The thread's own. */
+    struct stream_position at; /* read and posted */
+    uint64_t posted_upto;      /* the journal's next step begins here */
+    uint64_t newest_id;        /* that was given */
+    uint64_t missing_id;       /* to be told with the next step */
+    uint64_t rewound_after, rewound_upto; /* likewise */
+    bool begins_epoch;                    /* with the next message */
+    bool begins_anywhere; /* its sequence says where the reading begins */
+    bool owes_note;       /* of epochs, to the stream */
+    bool is_sealed, was_rewound;
+    natsSubscription *subscription;
+    char consumer[STREAM_CONSUMER_MAX];
+    uint64_t consumer_sequence;
+    uint64_t stream_last; /* the newest sequence that the server has */
+    uint64_t doubted;     /* sequences behind this one were not there */
+    unsigned looked_at;   /* the link's generation that was looked at */
+    int64_t look_due_ms, heard_ms;
+    struct log_limit refusals, troubles;
+
+    /* Written by the journal's thread. */
+    atomic_uint in_flight;
+    atomic_int refused; /* enum status of a step; ST_OK: none */
+
+    atomic_int state;    /* written by the thread, read by all */
+    atomic_uint checked; /* the same, of looked_at; 0: none */
+    _Atomic uint64_t lag;
+
+    uv_mutex_t mutex;
+    uv_cond_t news; /* in_flight fell to none, a refusal, the stop */
+    struct {        /* guarded by mutex */
+        struct stream_position stored;
+        uint64_t stored_upto;         /* as the journal has it */
+        struct stream_position shown; /* `at`, for those who ask for ids */
+    } shared;
+};
+
+/* Which of the events somebody here waits for. */
+struct awaited {
+    unsigned index;
+    struct text mark;
+};
+
+#define BATCH_EVENTS 512
+
+/* A handful of messages on their way to be a publish. */
+struct handful {
+    struct event *events[BATCH_EVENTS];
+    struct awaited awaited[BATCH_EVENTS];
+    size_t mark_at[BATCH_EVENTS];
+    unsigned count, awaited_count;
+    size_t bytes;
+    struct buffer marks;
+    natsMsg *last; /* its checksum goes into the row */
+    bool has_moved;
+};
+
+/* stream_watch.c: what to do after a look at the stream. */
+struct follower_begin {
+    uint64_t sequence; /* read from here */
+    int64_t time_ns;   /* or, if not 0, from the first message after this */
+};
+
+/* Looks at the stream and compares it with what was read. True: may be read as
+ * `begin_out` says, and `at` is where. */
+bool follower_look(struct follower *follower, struct follower_begin *begin_out);
+
+/* While it is being read. False: look anew. */
+bool follower_glance(struct follower *follower);
+
+/* A message of the note that other instances left. */
+void follower_read_note(struct follower *follower, natsMsg *msg);
+
+void follower_become(struct follower *follower, enum follower_state state);
+
+/* nats_stream.c: until fewer steps than `most` + 1 are with the journal. */
+void follower_await_answers(struct follower *follower, unsigned most);
+void follower_show(struct follower *follower); /* to those who ask for ids */
+bool follower_is_over(const struct follower *follower);
+enum status follower_refusal(const struct follower *follower);
+
+/* stream_read.c: what there is, at most a handful, goes to the journal. False:
+ * the reading must begin anew. */
+bool follower_read_some(struct follower *follower, struct handful *handful);
+
+/* stream_post.c: the events, with the position behind them. */
+void follower_post_handful(struct follower *follower, struct handful *handful);
+
+/* Posts a step without events if the position is another than the stored one. */
+void follower_post_position(struct follower *follower);
+
+#endif

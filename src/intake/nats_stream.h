@@ -1,0 +1,84 @@
+/* nats_stream.h -- follows the JetStream stream that is the log of record.
+ *
+ * A thread of its own reads the stream from the stored sequence on, makes events
+ * of its messages and posts them to the journal with the position behind them.
+ *
+ * Full      The journal's mailbox has no room: the thread waits, the server keeps
+ *           the rest. A publish that the journal refuses for want of space stops
+ *           the following; it goes on from what is stored when there is room.
+ *
+ * Threads   start, stop, destroy: main. is_ready, state, id: any.
+ * Memory    Of its own; on_stored is lent the publish and may take events out.
+ * Units     Sequences, ids, milliseconds.
+ * Errors    ST_BAD_INPUT a setting that cannot be, sentence in `why`.
+ */
+#ifndef TIDINGS_NATS_STREAM_H
+#define TIDINGS_NATS_STREAM_H
+
+#include <tidings/config.h>
+#include <tidings/journal.h>
+
+#include <nats/nats.h>
+
+#include "message.h"
+
+struct nats_link;
+struct replies;
+struct follower;
+
+/* clang-format off */
+/*    name        told by /readyz                           can it be read? */
+#define FOLLOWER_STATES(S)                                                        \
+    S(AWAY,       "not connected",                                       false) \
+    S(LOOKING,    "looking at the stream",                               false) \
+    S(MISSING,    "there is no such stream",                             false) \
+    S(REFUSED,    "the server refuses",                                  false) \
+    S(FALLING,    "its ids would not rise above those of this journal",  false) \
+    S(NO_SPACE,   "the journal has no room",                             false) \
+    S(BEHIND,     "catching up",                                         false) \
+    S(SEALED,     "sealed: takes no events",                             true)  \
+    S(REWOUND,    "rewound since the start",                             true)  \
+    S(FOLLOWED,   "ok",                                                  true)
+/* clang-format on */
+
+enum follower_state {
+#define S(name, text, is_ready) FOLLOWER_##name,
+    FOLLOWER_STATES(S)
+#undef S
+};
+
+/* An event that this process sent to the stream has come back and is stored, or
+ * was refused. On the journal's thread; must only enqueue. */
+typedef void follower_stored_fn(void *arg, struct text mark,
+                                const struct event *event);
+
+struct follower_options {
+    const struct config *config; /* outlives it */
+    struct journal *journal;
+    struct nats_link *link;
+    struct replies *replies;
+    struct message_rules rules;
+    follower_stored_fn *on_stored;
+    void *arg;
+};
+
+enum status follower_create(const struct follower_options *options,
+                            struct follower **follower_out, char *why,
+                            size_t why_bytes) MUST_USE;
+void follower_start(struct follower *follower);
+
+/* Reads no more; what was posted is answered until the journal has stopped. */
+void follower_stop(struct follower *follower);
+void follower_destroy(struct follower **follower);
+
+bool follower_is_ready(const struct follower *follower);
+const char *follower_state_text(const struct follower *follower);
+
+/* The id of what the stream acknowledged just now; 0: not known, since it was
+ * not looked at again after a loss of the connection. */
+uint64_t follower_acked_id(struct follower *follower, uint64_t sequence);
+
+/* Header of a message that this process sent, and whose fate it awaits. */
+#define STREAM_MARK_HEADER "Tidings-Publish"
+
+#endif

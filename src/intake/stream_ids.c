@@ -1,0 +1,270 @@
+/* stream_ids.c -- what every instance must compute alike.
+ *
+ * id = base + sequence, and base is the second in which the stream was made,
+ * times 2^20: the same on every instance without their talking to each other,
+ * below 2^53 for two centuries, and above the ids of an older stream as long as
+ * that took fewer than a million messages a second over its life.
+ *
+ * A stream that was rewound gives sequences twice. What it got after the rewind
+ * is a new epoch, whose base is the second of its first message: all who have
+ * seen the lost tail compute the same.
+ *
+ * The row in the journal is a version, eight-byte numbers, and the epochs. The
+ * journal keeps a checksum over it; here only the form is checked.
+ */
+#include "stream_ids.h"
+
+#include <tidings/wire.h>
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <zlib.h>
+
+#define NS_PER_S       1000000000
+#define NS_PER_MS      1000000
+#define ID_SHIFT       20
+#define WISH_AHEAD_MS  1000
+#define ROW_VERSION    1
+#define NUMBERS        6
+#define TOKENS_MAX     16
+#define NAME_MAX_BYTES 200
+
+uint64_t stream_base(int64_t ns)
+{
+    return ns > 0 ? (uint64_t)(ns / NS_PER_S) << ID_SHIFT : 0;
+}
+
+static const struct stream_epoch *
+epoch_of(const struct stream_position *position, uint64_t sequence)
+{
+    const struct stream_epoch *found = NULL;
+
+    for (unsigned i = 0; i < position->epoch_count; i++)
+        if (position->epochs[i].from <= sequence)
+            found = &position->epochs[i];
+    return found;
+}
+
+uint64_t stream_id(const struct stream_position *position, uint64_t sequence)
+{
+    const struct stream_epoch *epoch = epoch_of(position, sequence);
+
+    if (epoch == NULL || sequence > STREAM_ID_MAX - epoch->base)
+        return 0;
+    return epoch->base + sequence;
+}
+
+void stream_begin_epoch(struct stream_position *position, uint64_t from,
+                        uint64_t base)
+{
+    struct stream_epoch *epochs = position->epochs;
+
+    while (position->epoch_count > 0 &&
+           epochs[position->epoch_count - 1].from >= from)
+        position->epoch_count--;
+    if (position->epoch_count > 0 &&
+        epochs[position->epoch_count - 1].base == base)
+        return;
+    if (position->epoch_count == STREAM_EPOCHS_MAX) {
+        memmove(&epochs[0], &epochs[1],
+                (STREAM_EPOCHS_MAX - 1) * sizeof epochs[0]);
+        position->epoch_count--;
+    }
+    epochs[position->epoch_count++] = (struct stream_epoch){from, base};
+}
+
+/* Two checksums: they tell messages apart that nobody chose to look alike; the
+ * times in nanoseconds are compared besides. */
+uint64_t stream_hash(struct text subject, struct text data)
+{
+    const uLong of_subject =
+        crc32(0, (const Bytef *)subject.bytes, (uInt)subject.length);
+    const uLong of_data =
+        crc32(0, (const Bytef *)data.bytes, (uInt)data.length);
+
+    return (uint64_t)of_subject << 32 | (uint64_t)of_data;
+}
+
+int64_t stream_event_ms(int64_t wish_ms, int64_t message_ns, int64_t newest_ms)
+{
+    int64_t time_ms = message_ns / NS_PER_MS;
+
+    if (wish_ms > 0 && wish_ms >= newest_ms &&
+        wish_ms <= time_ms + WISH_AHEAD_MS)
+        time_ms = wish_ms;
+    return time_ms > newest_ms ? time_ms : newest_ms;
+}
+
+/* ---- the row ------------------------------------------------------------- */
+
+static unsigned char *put(unsigned char *at, uint64_t number)
+{
+    for (unsigned i = 0; i < 8; i++)
+        *at++ = (unsigned char)(number >> (8 * i));
+    return at;
+}
+
+static uint64_t get(const unsigned char **at)
+{
+    uint64_t number = 0;
+
+    for (unsigned i = 0; i < 8; i++)
+        number |= (uint64_t) * (*at)++ << (8 * i);
+    return number;
+}
+
+unsigned stream_position_encode(const struct stream_position *position,
+                                unsigned char row[STREAM_ROW_MAX])
+{
+    unsigned char *at = row;
+
+    *at++ = ROW_VERSION;
+    *at++ = (unsigned char)position->epoch_count;
+    at = put(at, (uint64_t)position->created_ns);
+    at = put(at, position->sequence);
+    at = put(at, (uint64_t)position->message_ns);
+    at = put(at, position->hash);
+    at = put(at, (uint64_t)position->event_ms);
+    at = put(at, position->rewinds);
+    for (unsigned i = 0; i < position->epoch_count; i++) {
+        at = put(at, position->epochs[i].from);
+        at = put(at, position->epochs[i].base);
+    }
+    return (unsigned)(at - row);
+}
+
+enum status stream_position_decode(const unsigned char *row, unsigned bytes,
+                                   struct stream_position *out)
+{
+    struct stream_position position = {0};
+    const unsigned char *at = row + 2;
+
+    if (bytes < 2 || row[0] != ROW_VERSION || row[1] > STREAM_EPOCHS_MAX ||
+        bytes != 2 + 8 * NUMBERS + 16u * row[1])
+        return ST_CORRUPT;
+    position.epoch_count = row[1];
+    position.created_ns = (int64_t)get(&at);
+    position.sequence = get(&at);
+    position.message_ns = (int64_t)get(&at);
+    position.hash = get(&at);
+    position.event_ms = (int64_t)get(&at);
+    position.rewinds = get(&at);
+    for (unsigned i = 0; i < position.epoch_count; i++) {
+        position.epochs[i].from = get(&at);
+        position.epochs[i].base = get(&at);
+    }
+    *out = position;
+    return ST_OK;
+}
+
+static bool read_number(struct text digits, uint64_t most, uint64_t *number_out)
+{
+    uint64_t number = 0;
+
+    if (digits.length == 0)
+        return false;
+    for (size_t i = 0; i < digits.length; i++) {
+        const unsigned digit = (unsigned char)digits.bytes[i] - '0';
+
+        if (digit > 9 || number > (most - digit) / 10)
+            return false;
+        number = number * 10 + digit;
+    }
+    *number_out = number;
+    return true;
+}
+
+/* ---- epochs as text ------------------------------------------------------ */
+
+unsigned stream_epochs_print(const struct stream_position *position, char *text,
+                             unsigned room)
+{
+    unsigned length = 0;
+
+    for (unsigned i = 0; i < position->epoch_count; i++) {
+        const int more =
+            snprintf(text + length, room - length, "%s%" PRIu64 ":%" PRIu64,
+                     i > 0 ? " " : "", position->epochs[i].from,
+                     position->epochs[i].base);
+
+        if (more < 0 || (unsigned)more >= room - length)
+            return 0;
+        length += (unsigned)more;
+    }
+    return length;
+}
+
+/* Cuts the text up to the next `end`, or all of it. */
+static struct text cut(struct text *rest, char end)
+{
+    const char *at = memchr(rest->bytes, end, rest->length);
+    struct text part = *rest;
+
+    if (at == NULL) {
+        rest->bytes += rest->length;
+        rest->length = 0;
+        return part;
+    }
+    part.length = (size_t)(at - part.bytes);
+    rest->bytes += part.length + 1;
+    rest->length -= part.length + 1;
+    return part;
+}
+
+enum status stream_epochs_parse(struct text text, struct stream_position *out)
+{
+    struct stream_epoch epochs[STREAM_EPOCHS_MAX];
+    unsigned count = 0;
+
+    while (text.length > 0) {
+        struct text pair = cut(&text, ' ');
+        struct text from = cut(&pair, ':');
+
+        if (count == STREAM_EPOCHS_MAX ||
+            !read_number(from, STREAM_ID_MAX, &epochs[count].from) ||
+            !read_number(pair, STREAM_ID_MAX, &epochs[count].base) ||
+            (count > 0 && (epochs[count].from <= epochs[count - 1].from ||
+                           epochs[count].base <= epochs[count - 1].base)))
+            return ST_BAD_INPUT;
+        count++;
+    }
+    if (count == 0)
+        return ST_BAD_INPUT;
+    out->epoch_count = count;
+    memcpy(out->epochs, epochs, count * sizeof epochs[0]);
+    return ST_OK;
+}
+
+/* ---- the reply subject --------------------------------------------------- */
+
+enum status stream_place_parse(struct text reply, struct stream_place *out)
+{
+    struct text token[TOKENS_MAX];
+    struct stream_place place = {0};
+    unsigned count = 0, first;
+    uint64_t ns;
+
+    while (reply.length > 0 && count < TOKENS_MAX)
+        token[count++] = cut(&reply, '.');
+    if (count < 9 || count == 10 || !text_is(token[0], "$JS") ||
+        !text_is(token[1], "ACK"))
+        return ST_BAD_INPUT;
+    first = count == 9 ? 2 : 4;
+    place.stream = token[first];
+    place.consumer = token[first + 1];
+    if (!read_number(token[first + 3], UINT64_MAX, &place.sequence) ||
+        !read_number(token[first + 4], UINT64_MAX, &place.consumer_sequence) ||
+        !read_number(token[first + 5], INT64_MAX, &ns) ||
+        !read_number(token[first + 6], UINT64_MAX, &place.left))
+        return ST_BAD_INPUT;
+    place.message_ns = (int64_t)ns;
+    *out = place;
+    return ST_OK;
+}
+
+bool stream_name_is_valid(struct text name)
+{
+    return name.length <= NAME_MAX_BYTES && channel_name_is_valid(name) &&
+           memchr(name.bytes, '.', name.length) == NULL;
+}

@@ -1,0 +1,82 @@
+/* stream_ids.h -- pure sums and forms of a followed stream: ids, the position's
+ * row, and what the server says in each message's reply subject.
+ *
+ * Threads   Any.
+ * Memory    The caller's structs; texts are looked into.
+ * Units     Nanoseconds since 1970 as NATS has them; sequences; ids.
+ * Errors    ST_BAD_INPUT, ST_CORRUPT: not of that form.
+ */
+#ifndef TIDINGS_STREAM_IDS_H
+#define TIDINGS_STREAM_IDS_H
+
+#include <tidings/status.h>
+#include <tidings/text.h>
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#define STREAM_EPOCHS_MAX  16
+#define STREAM_ROW_MAX     512
+#define STREAM_ID_MAX      UINT64_C(9007199254740991) /* 2^53 - 1 */
+#define STREAM_CHECK_BYTES 8
+
+/* From this sequence on, id = base + sequence. */
+struct stream_epoch {
+    uint64_t from, base;
+};
+
+/* How far a stream was read, and by what it is known again. */
+struct stream_position {
+    int64_t created_ns; /* of the stream; 0: never met */
+    uint64_t sequence;  /* the newest that was read */
+    int64_t message_ns; /* when the stream got that message; 0: none was read */
+    uint64_t hash;      /* of its subject and data */
+    int64_t event_ms;   /* of the newest event: the next is not older */
+    uint64_t rewinds;   /* ever noticed */
+    unsigned epoch_count;
+    struct stream_epoch epochs[STREAM_EPOCHS_MAX]; /* rising; newest last */
+};
+
+/* The base of a stream, or of what a stream got after it was rewound. */
+uint64_t stream_base(int64_t ns);
+
+/* 0: the sequence is of no epoch, or the sum is no id. */
+uint64_t stream_id(const struct stream_position *position, uint64_t sequence);
+
+/* Later epochs that begin at or behind `from` go, the oldest if there is no
+ * room; the same again changes nothing. */
+void stream_begin_epoch(struct stream_position *position, uint64_t from,
+                        uint64_t base);
+
+uint64_t stream_hash(struct text subject, struct text data);
+
+/* The event's time: the wish if it is not older than the newest event's and at
+ * most a second ahead of the message, else the message's; never decreasing. */
+int64_t stream_event_ms(int64_t wish_ms, int64_t message_ns, int64_t newest_ms);
+
+unsigned stream_position_encode(const struct stream_position *position,
+                                unsigned char row[STREAM_ROW_MAX]);
+enum status stream_position_decode(const unsigned char *row, unsigned bytes,
+                                   struct stream_position *out) MUST_USE;
+
+/* Epochs as text, "1:1885481171681280 500:188...", for the note that tells other
+ * instances. At most `room` bytes with the NUL; 0: does not fit. */
+unsigned stream_epochs_print(const struct stream_position *position, char *text,
+                             unsigned room);
+enum status stream_epochs_parse(struct text text,
+                                struct stream_position *out) MUST_USE;
+
+/* $JS.ACK.<stream>.<consumer>.<delivered>.<sequence>.<consumer's>.<ns>.<left>,
+ * or with <domain>.<account> before the stream and perhaps more behind. */
+struct stream_place {
+    struct text stream, consumer;
+    uint64_t sequence, consumer_sequence, left;
+    int64_t message_ns;
+};
+enum status stream_place_parse(struct text reply,
+                               struct stream_place *out) MUST_USE;
+
+/* Letters, digits, _ and -, 1 to 200 of them: nothing that NATS reads. */
+bool stream_name_is_valid(struct text name);
+
+#endif

@@ -1,0 +1,216 @@
+/* stream_read.c -- messages of the stream become events with their ids.
+ *
+ * The thread asks the library for one message after the other, waiting for the
+ * first only, and takes what is there up to a handful.
+ *
+ * Each message says in its reply subject which sequence it has, when the stream
+ * got it, from which consumer it comes and how many are left. Only what that
+ * consumer sends next is taken, so nothing can be left out without notice.
+ *
+ * A message that is no event is counted, logged and sent on, and is a step of the
+ * position like any other. So is an event that the journal cannot take for what
+ * it is (an amendment of nothing, a channel too many).
+ */
+#include "base/seeded_bug.h"
+#include "follower_inside.h"
+#include "nats_metrics.h"
+#include "nats_reply.h"
+
+#include <tidings/clock.h>
+
+#define BATCH_BYTES (1u << 20)
+#define READ_MS     100
+
+/* ---- a message ----------------------------------------------------------- */
+
+/* The first message after a rewind: its time is what the new ids are made of. */
+static bool begin_epoch(struct follower *follower,
+                        const struct stream_place *place)
+{
+    const uint64_t base = stream_base(place->message_ns);
+
+    if (base + place->sequence <= follower->newest_id) {
+        follower_become(follower, FOLLOWER_FALLING);
+        return false;
+    }
+    follower->rewound_after = stream_id(&follower->at, place->sequence - 1);
+    follower->rewound_upto = base + place->sequence - 1;
+    stream_begin_epoch(&follower->at, place->sequence, base);
+    follower->begins_epoch = false;
+    follower->owes_note = true;
+    follower_show(follower);
+    return true;
+}
+
+/* Is it the next message of the consumer that was made here? */
+static bool is_ours(struct follower *follower, const struct stream_place *place)
+{
+    const struct text consumer = {follower->consumer,
+                                  strlen(follower->consumer)};
+
+    return text_equals(place->consumer, consumer) &&
+           place->consumer_sequence == follower->consumer_sequence + 1;
+}
+
+/* Where does it stand? False: the reading must begin anew. */
+static bool advance(struct follower *follower, const struct stream_place *place,
+                    bool *is_old_out)
+{
+    struct stream_position *at = &follower->at;
+
+    if (!is_ours(follower, place))
+        return false;
+    follower->consumer_sequence = place->consumer_sequence;
+    follower->stream_last = place->sequence + place->left;
+    if (follower->begins_anywhere) {
+        at->sequence = place->sequence - 1;
+        if (at->message_ns == 0)
+            follower->missing_id = stream_id(at, at->sequence);
+        follower->begins_anywhere = false;
+    }
+    *is_old_out = place->sequence <= at->sequence;
+    if (*is_old_out && !seeded_bug("stream-redelivery"))
+        return true;
+    if (follower->begins_epoch && !begin_epoch(follower, place))
+        return false;
+    if (place->sequence > at->sequence + 1 && follower->doubted == 0)
+        follower->doubted = at->sequence + 1;
+    at->sequence = place->sequence;
+    at->message_ns = place->message_ns;
+    return true;
+}
+
+static void note_mark(struct handful *handful, natsMsg *msg)
+{
+    const char *mark = NULL;
+
+    if (natsMsgHeader_Get(msg, STREAM_MARK_HEADER, &mark) != NATS_OK ||
+        mark == NULL)
+        return;
+    handful->mark_at[handful->awaited_count] = handful->marks.length;
+    handful->awaited[handful->awaited_count++] =
+        (struct awaited){handful->count, {NULL, strlen(mark)}};
+    buffer_append_string(&handful->marks, mark);
+}
+
+static void add_event(struct follower *follower, struct handful *handful,
+                      struct event *event, natsMsg *msg)
+{
+    event->given_id = stream_id(&follower->at, follower->at.sequence);
+    event->time_ms = stream_event_ms(event->time_ms, follower->at.message_ns,
+                                     follower->at.event_ms);
+    follower->at.event_ms = event->time_ms;
+    follower->newest_id = event->given_id;
+    note_mark(handful, msg);
+    handful->bytes += event->data_bytes;
+    handful->events[handful->count++] = event;
+}
+
+static void keep_last(struct handful *handful, natsMsg *msg)
+{
+    natsMsg_Destroy(handful->last);
+    handful->last = msg;
+}
+
+/* Takes the message. False: the reading must begin anew. */
+static bool take(struct follower *follower, struct handful *handful,
+                 natsMsg *msg)
+{
+    const char *reply = natsMsg_GetReply(msg);
+    struct stream_place place;
+    struct event *event;
+    enum refusal refusal;
+    bool is_old = false;
+
+    if (reply == NULL || stream_place_parse(text_of(reply), &place) != ST_OK ||
+        !advance(follower, &place, &is_old)) {
+        natsMsg_Destroy(msg);
+        return false;
+    }
+    if (is_old) {
+        nats_count(METRIC_stream_redelivered, 1);
+        natsMsg_Destroy(msg);
+        return true;
+    }
+    nats_count(METRIC_nats_received, 1);
+    handful->has_moved = true;
+    if (strcmp(natsMsg_GetSubject(msg), follower->note_subject) == 0) {
+        follower_read_note(follower, msg);
+        keep_last(handful, msg);
+        return true;
+    }
+    refusal = message_to_event(&follower->options.rules, msg, &event);
+    if (refusal == REFUSAL_NONE) {
+        add_event(follower, handful, event, msg);
+        keep_last(handful, msg);
+        return true;
+    }
+    follower->at.hash =
+        stream_hash(text_of(natsMsg_GetSubject(msg)), message_data(msg));
+    keep_last(handful, NULL);
+    replies_refuse(follower->options.replies, &msg, NULL, refusal,
+                   &follower->refusals);
+    return true;
+}
+
+/* ---- reading ------------------------------------------------------------- */
+
+static void note_lag(struct follower *follower)
+{
+    const uint64_t last = follower->stream_last, at = follower->at.sequence;
+    const uint64_t lag = last > at ? last - at : 0;
+
+    atomic_store(&follower->lag, lag);
+    nats_set(METRIC_stream_lag, (int64_t)lag);
+    if (lag > (uint64_t)follower->options.config->stream_lag_max)
+        follower_become(follower, FOLLOWER_BEHIND);
+    else if (follower->is_sealed)
+        follower_become(follower, FOLLOWER_SEALED);
+    else
+        follower_become(follower, follower->was_rewound ? FOLLOWER_REWOUND
+                                                        : FOLLOWER_FOLLOWED);
+}
+
+/* What there is, at most a handful. False: the reading must begin anew. */
+static bool gather(struct follower *follower, struct handful *handful)
+{
+    natsMsg *msg = NULL;
+    int64_t wait_ms = READ_MS;
+
+    while (handful->count < BATCH_EVENTS && handful->bytes < BATCH_BYTES) {
+        const natsStatus status =
+            natsSubscription_NextMsg(&msg, follower->subscription, wait_ms);
+
+        if (status != NATS_OK)
+            return status == NATS_TIMEOUT;
+        follower->heard_ms = clock_monotonic_ms(&system_clock);
+        if (!take(follower, handful, msg))
+            return false;
+        wait_ms = 0;
+    }
+    return true;
+}
+
+static void empty(struct handful *handful)
+{
+    keep_last(handful, NULL);
+    handful->marks.length = 0;
+    handful->count = handful->awaited_count = 0;
+    handful->bytes = 0;
+    handful->has_moved = false;
+}
+
+bool follower_read_some(struct follower *follower, struct handful *handful)
+{
+    const bool goes_on = gather(follower, handful);
+
+    if (handful->last != NULL)
+        follower->at.hash =
+            stream_hash(text_of(natsMsg_GetSubject(handful->last)),
+                        message_data(handful->last));
+    if (handful->has_moved)
+        follower_post_handful(follower, handful);
+    empty(handful);
+    note_lag(follower);
+    return goes_on;
+}

@@ -1,0 +1,398 @@
+/* stream_watch.c -- is it still the stream that was read?
+ *
+ * A stream can be purged, deleted and made again, restored from a backup, or come
+ * back from a power cut without its newest messages. Then sequences mean other
+ * messages than before, and a follower that only counts would lose some or give
+ * an id twice. So before each consumer is made the stream is looked at:
+ *
+ *   made at another time         another stream: its ids begin at its own base
+ *   ends before the position     rewound
+ *   another message stands at    rewound: its time or checksum differs from what
+ *   the position                 is stored
+ *   begins behind the position   what lies between is gone and was never read:
+ *                                clients are told (trimmed)
+ *
+ * Of a rewound follower, what it had before is older than the newest message that
+ * was read, and what it got since is newer. So the reading goes on with the first
+ * message that is newer, wherever it stands, and its time makes the base of a new
+ * epoch of ids. Who has seen the lost tail computes the same; for those who have
+ * not, a note with all epochs is left in the follower, which everybody reads at
+ * each look.
+ *
+ * Ids only rise: if those that would come are not above all that were given, the
+ * stream is not followed, and that is said until somebody does something.
+ */
+#include "follower_inside.h"
+#include "nats_link.h"
+#include "nats_metrics.h"
+
+#include <tidings/check.h>
+#include <tidings/clock.h>
+
+#include <stdio.h>
+
+#define GLANCE_MS  1000
+#define SILENCE_MS 4000 /* the server has more, and does not send it */
+#define NS_PER_MS  1000000
+
+static const char note_header[] = "Tidings-Epochs";
+
+static void say(struct follower *follower, enum log_level level,
+                const char *what)
+{
+    LOG_LINE(level, "nats", what, LOG_STR("stream", follower->name),
+             LOG_NUM("sequence", follower->at.sequence),
+             LOG_NUM("newest_id", follower->newest_id));
+}
+
+/* A state that is news is logged. */
+void follower_become(struct follower *follower, enum follower_state state)
+{
+    const int before = atomic_exchange(&follower->state, (int)state);
+    const bool is_alarm =
+        state == FOLLOWER_MISSING || state == FOLLOWER_FALLING ||
+        state == FOLLOWER_REFUSED || state == FOLLOWER_REWOUND;
+
+    if (before == (int)state)
+        return;
+    nats_set(METRIC_stream_alarm, is_alarm || follower->was_rewound);
+    LOG_LINE(state == FOLLOWER_FALLING || state == FOLLOWER_MISSING ? LOG_ERROR
+                                                                    : LOG_INFO,
+             "nats", "stream", LOG_STR("stream", follower->name),
+             LOG_STR("state", follower_state_text(follower)),
+             LOG_NUM("sequence", follower->at.sequence));
+}
+
+/* ---- making it ----------------------------------------------------------- */
+
+static void configure(const struct config *config, jsStreamConfig *wish,
+                      const char **subject)
+{
+    CHECK(jsStreamConfig_Init(wish) == NATS_OK);
+    wish->Name = config->stream;
+    wish->Subjects = subject;
+    wish->SubjectsLen = 1;
+    wish->Storage = js_FileStorage;
+    wish->Retention = js_LimitsPolicy;
+    wish->Discard = js_DiscardOld;
+    wish->Replicas = config->stream_replicas;
+    wish->MaxAge = config->keep_age_ms * NS_PER_MS;
+    wish->MaxBytes = config->keep_bytes > 0 ? config->keep_bytes : -1;
+    wish->Duplicates = config->dedup_window_ms * NS_PER_MS;
+    if (wish->MaxAge > 0 && wish->Duplicates > wish->MaxAge)
+        wish->Duplicates = wish->MaxAge;
+}
+
+static bool create(struct follower *follower)
+{
+    char subject[256];
+    const char *subjects[] = {subject};
+    jsStreamConfig wish;
+    natsStatus status;
+
+    (void)snprintf(subject, sizeof subject, "%.*s.>",
+                   TEXT_ARGS(follower->options.rules.prefix));
+    configure(follower->options.config, &wish, subjects);
+    status = js_AddStream(NULL, follower->js, &wish, NULL, NULL);
+    LOG_LINE(status == NATS_OK ? LOG_INFO : LOG_ERROR, "nats",
+             status == NATS_OK ? "stream made" : "the stream cannot be made",
+             LOG_STR("stream", follower->name), LOG_STR("subjects", subject),
+             LOG_STR("result", nats_GetLastError(NULL) != NULL
+                                   ? nats_GetLastError(NULL)
+                                   : natsStatus_GetText(status)));
+    return status == NATS_OK;
+}
+
+/* ---- looking ------------------------------------------------------------- */
+
+static bool ask(struct follower *follower, jsStreamInfo **info_out)
+{
+    jsErrCode code = (jsErrCode)0;
+    const natsStatus status =
+        js_GetStreamInfo(info_out, follower->js, follower->name, NULL, &code);
+    uint64_t suppressed;
+
+    if (status == NATS_OK)
+        return true;
+    if (status == NATS_NOT_FOUND || code == JSStreamNotFoundErr) {
+        follower_become(follower, FOLLOWER_MISSING);
+        return false;
+    }
+    follower_become(follower,
+                    nats_link_generation(follower->options.link) % 2 == 0
+                        ? FOLLOWER_AWAY
+                        : FOLLOWER_REFUSED);
+    if (logger_may(&follower->troubles, clock_monotonic_ms(&system_clock),
+                   &suppressed))
+        LOG_LINE(LOG_WARN, "nats", "the stream cannot be looked at",
+                 LOG_STR("stream", follower->name),
+                 LOG_STR("why", natsStatus_GetText(status)),
+                 LOG_NUM("code", code));
+    return false;
+}
+
+static void be_missing(struct follower *follower, uint64_t upto)
+{
+    const uint64_t id = stream_id(&follower->at, upto);
+
+    if (id > follower->missing_id)
+        follower->missing_id = id;
+}
+
+/* What came between the position and the stream's first message is gone. */
+static void pass_hole(struct follower *follower, uint64_t first)
+{
+    if (first <= follower->at.sequence + 1)
+        return;
+    be_missing(follower, first - 1);
+    if (follower->at.message_ns != 0) {
+        nats_count(METRIC_stream_missing, 1);
+        say(follower, LOG_WARN,
+            "the stream no longer has what was not read yet");
+    }
+    follower->at.sequence = first - 1;
+}
+
+/* A stream that was never met, or another one. */
+static bool begin_stream(struct follower *follower, const jsStreamInfo *info,
+                         struct follower_begin *begin)
+{
+    struct stream_position fresh = {.created_ns = info->Created,
+                                    .event_ms = follower->at.event_ms,
+                                    .rewinds = follower->at.rewinds};
+    const bool is_first = follower->at.created_ns == 0;
+
+    if (stream_base(info->Created) + 1 <= follower->newest_id) {
+        follower_become(follower, FOLLOWER_FALLING);
+        return false;
+    }
+    stream_begin_epoch(&fresh, 1, stream_base(info->Created));
+    if (!is_first) {
+        nats_count(METRIC_stream_recreations, 1);
+        say(follower, LOG_ERROR, "there is another stream of that name");
+        follower->rewound_after = follower->newest_id;
+        follower->rewound_upto = fresh.epochs[0].base;
+    }
+    follower->at = fresh;
+    if (is_first &&
+        strcmp(follower->options.config->stream_start, "new") == 0) {
+        follower->at.sequence = info->State.LastSeq;
+        be_missing(follower, info->State.LastSeq);
+    } else if (is_first && follower->since_ns != 0) {
+        begin->time_ns = follower->since_ns;
+        follower->begins_anywhere = true;
+    }
+    return true;
+}
+
+/* Is the message at the position still the one that was read? One that is
+ * deleted says nothing. */
+static bool is_same_message(struct follower *follower, bool *is_known_out)
+{
+    natsMsg *msg = NULL;
+    jsErrCode code = (jsErrCode)0;
+    bool is_same = true;
+    const natsStatus status = js_GetMsg(&msg, follower->js, follower->name,
+                                        follower->at.sequence, NULL, &code);
+
+    *is_known_out = status == NATS_OK || status == NATS_NOT_FOUND ||
+                    code == JSNoMessageFoundErr;
+    if (status != NATS_OK)
+        return true;
+    is_same = natsMsg_GetTime(msg) == follower->at.message_ns &&
+              stream_hash(text_of(natsMsg_GetSubject(msg)),
+                          message_data(msg)) == follower->at.hash;
+    natsMsg_Destroy(msg);
+    return is_same;
+}
+
+static void note_rewind(struct follower *follower, const jsStreamInfo *info,
+                        struct follower_begin *begin)
+{
+    begin->time_ns = follower->at.message_ns;
+    follower->begins_epoch = follower->begins_anywhere = true;
+    if (follower->was_rewound && follower->at.rewinds > 0 &&
+        info->State.LastTime <= follower->at.message_ns)
+        return; /* said before; nothing new has come yet */
+    follower->was_rewound = true;
+    follower->at.rewinds++;
+    nats_count(METRIC_stream_rewinds, 1);
+    say(follower, LOG_ERROR,
+        "the stream was rewound: it has lost what was read from it");
+}
+
+/* The same stream: with the same messages? False: ask again. */
+static bool go_on(struct follower *follower, const jsStreamInfo *info,
+                  struct follower_begin *begin)
+{
+    const struct stream_position *at = &follower->at;
+    bool is_known = true;
+
+    if (at->message_ns == 0)
+        return true;
+    if (info->State.LastSeq < at->sequence ||
+        (info->State.FirstSeq <= at->sequence &&
+         !is_same_message(follower, &is_known)))
+        note_rewind(follower, info, begin);
+    return is_known;
+}
+
+/* ---- the note ------------------------------------------------------------ */
+
+static void adopt(struct follower *follower, const struct stream_position *note)
+{
+    const struct stream_epoch *theirs = &note->epochs[note->epoch_count - 1];
+    struct stream_position *at = &follower->at;
+    const struct stream_epoch *ours = &at->epochs[at->epoch_count - 1];
+    const uint64_t from =
+        theirs->from > at->sequence ? theirs->from : at->sequence + 1;
+
+    if (theirs->base <= ours->base ||
+        theirs->base + from <= follower->newest_id)
+        return;
+    say(follower, LOG_ERROR,
+        "the stream was rewound before: others have told so");
+    follower->was_rewound = true;
+    at->rewinds++;
+    nats_count(METRIC_stream_rewinds, 1);
+    follower->rewound_after = stream_id(at, from - 1);
+    follower->rewound_upto = theirs->base + from - 1;
+    if (at->message_ns == 0) { /* nothing was given under other ids */
+        at->epoch_count = note->epoch_count;
+        memcpy(at->epochs, note->epochs, sizeof at->epochs);
+        return;
+    }
+    stream_begin_epoch(at, from, theirs->base);
+}
+
+void follower_read_note(struct follower *follower, natsMsg *msg)
+{
+    struct stream_position note = {0};
+    const char *text = NULL;
+
+    if (natsMsgHeader_Get(msg, note_header, &text) == NATS_OK && text != NULL &&
+        stream_epochs_parse(text_of(text), &note) == ST_OK)
+        adopt(follower, &note);
+}
+
+static void find_note(struct follower *follower)
+{
+    natsMsg *msg = NULL;
+
+    if (js_GetLastMsg(&msg, follower->js, follower->name,
+                      follower->note_subject, NULL, NULL) == NATS_OK)
+        follower_read_note(follower, msg);
+    else if (follower->at.epoch_count > 1)
+        follower->owes_note = true; /* it is too old to be kept, or was lost */
+    natsMsg_Destroy(msg);
+}
+
+static void leave_note(struct follower *follower)
+{
+    char text[1024];
+    natsMsg *msg = NULL;
+    natsStatus status;
+
+    follower->owes_note = false;
+    if (stream_epochs_print(&follower->at, text, sizeof text) == 0)
+        return;
+    status = natsMsg_Create(&msg, follower->note_subject, NULL, "", 0);
+    if (status == NATS_OK)
+        status = natsMsgHeader_Set(msg, note_header, text);
+    if (status == NATS_OK)
+        status = js_PublishMsg(NULL, follower->js, msg, NULL, NULL);
+    natsMsg_Destroy(msg);
+    if (status != NATS_OK)
+        say(follower, LOG_WARN,
+            "no note of the new ids could be left in the stream");
+}
+
+/* ---- the whole look ------------------------------------------------------ */
+
+static bool compare(struct follower *follower, const jsStreamInfo *info,
+                    struct follower_begin *begin)
+{
+    const bool is_other = follower->at.created_ns != info->Created;
+
+    if (is_other ? !begin_stream(follower, info, begin)
+                 : !go_on(follower, info, begin))
+        return false;
+    if (begin->time_ns == 0)
+        pass_hole(follower, info->State.FirstSeq);
+    begin->sequence = follower->at.sequence + 1;
+    if (!follower->begins_epoch)
+        find_note(follower);
+    return true;
+}
+
+static void note_figures(struct follower *follower, const jsStreamInfo *info)
+{
+    follower->stream_last = info->State.LastSeq;
+    follower->is_sealed = info->Config != NULL && info->Config->Sealed;
+    follower->look_due_ms = clock_monotonic_ms(&system_clock) + GLANCE_MS;
+}
+
+bool follower_look(struct follower *follower, struct follower_begin *begin_out)
+{
+    struct follower_begin begin = {0};
+    jsStreamInfo *info = NULL;
+    bool may_read;
+
+    if (atomic_load(&follower->state) == FOLLOWER_AWAY)
+        follower_become(follower, FOLLOWER_LOOKING);
+    if (!ask(follower, &info)) {
+        if (atomic_load(&follower->state) != FOLLOWER_MISSING ||
+            !follower->options.config->stream_create || !create(follower) ||
+            !ask(follower, &info))
+            return false;
+    }
+    note_figures(follower, info);
+    may_read = compare(follower, info, &begin);
+    jsStreamInfo_Destroy(info);
+    *begin_out = begin;
+    return may_read;
+}
+
+/* ---- while it is read ---------------------------------------------------- */
+
+/* Sequences were not there: deleted one by one, or gone because they were old? */
+static void settle_doubt(struct follower *follower, const jsStreamInfo *info)
+{
+    const uint64_t first = info->State.FirstSeq;
+
+    if (follower->doubted != 0 && first > follower->doubted) {
+        be_missing(follower, first <= follower->at.sequence
+                                 ? first - 1
+                                 : follower->at.sequence);
+        nats_count(METRIC_stream_missing, 1);
+        say(follower, LOG_WARN,
+            "the stream no longer had what was not read yet");
+        follower_post_position(follower);
+    }
+    follower->doubted = 0;
+}
+
+bool follower_glance(struct follower *follower)
+{
+    const int64_t now_ms = clock_monotonic_ms(&system_clock);
+    jsStreamInfo *info = NULL;
+    bool is_well;
+
+    if (now_ms < follower->look_due_ms)
+        return true;
+    if (!ask(follower, &info))
+        return false;
+    note_figures(follower, info);
+    is_well =
+        info->Created == follower->at.created_ns &&
+        (info->State.LastSeq >= follower->at.sequence ||
+         follower->begins_epoch) &&
+        (info->State.LastSeq == follower->at.sequence ||
+         follower->begins_epoch || now_ms - follower->heard_ms < SILENCE_MS);
+    if (is_well)
+        settle_doubt(follower, info);
+    jsStreamInfo_Destroy(info);
+    if (follower->owes_note)
+        leave_note(follower);
+    return is_well;
+}
