@@ -40,6 +40,8 @@
     NUMBER(connections_per_address_per_second, 5000, 0, 1000000,    "count",  "of them from one address; 0: no limit") \
     NUMBER(reserve_ms,          2000,           10,  60000,         "ms",     "time for a request on a connection of the reserve, and for taking its answer") \
     WORD  (trusted_proxies,     "",                                 "networks", "proxies whose word about their clients' addresses is taken: addresses and networks, comma separated") \
+    CHOICE(forwarded_header,    "x-forwarded-for", "x-forwarded-for|forwarded",   "where they write it: the header that all of them set")   \
+    CHOICE(proxy_protocol,      "off", "off|on|http|https",                       "listeners where trusted proxies say a PROXY header first (version 1 or 2), and nobody else may come but this machine's programs") \
     NUMBER(first_id,            0,              0,   9007199254740991, "id",  "first id of a new journal; 0: unix seconds << 20")         \
     NUMBER(map_bytes,           68719476736,    1048576, 17592186044416, "bytes", "address space reserved for the journal")              \
     NUMBER(keep_age_ms,         604800000,      0,   315360000000,  "ms",     "events are kept so long; 0: no limit by age")              \

@@ -16,6 +16,7 @@
 #ifndef TIDINGS_CONNECTION_H
 #define TIDINGS_CONNECTION_H
 
+#include <tidings/accounts.h>
 #include <tidings/auth.h>
 #include <tidings/buffer.h>
 #include <tidings/frames.h>
@@ -32,6 +33,8 @@ struct crew;
 /* clang-format off */
 /*     state       may move to                                                             meaning       */
 #define CONNECTION_STATES(S)                                                                             \
+    S(GREETING,   BIT(CONNECTION_LOBBY) | BIT(CONNECTION_GONE),                                          \
+                  "new; waits for the PROXY header, if one must come")                                   \
     S(LOBBY,      BIT(CONNECTION_BODY) | BIT(CONNECTION_COMMITTING) | BIT(CONNECTION_ANSWERING) |        \
                   BIT(CONNECTION_STREAMING) | BIT(CONNECTION_WAITING) | BIT(CONNECTION_MOVING) |         \
                   BIT(CONNECTION_CLOSING) | BIT(CONNECTION_GONE), "waits for a whole request head")      \
@@ -119,6 +122,17 @@ void connection_set_grant(struct connection *connection, struct grant **grant,
                           enum credential credential);
 const struct grant *connection_grant(const struct connection *connection);
 enum credential connection_credential(const struct connection *connection);
+/* Whom the socket is with, or its PROXY header says; whom the request is from,
+ * as far as that is known; what is counted for that one. */
+const struct address *connection_peer(const struct connection *connection);
+const struct address *connection_client(const struct connection *connection);
+account_id connection_account(const struct connection *connection);
+
+/* Is the peer a trusted proxy, whose requests name their client? Then this
+ * request is the client's from now on. */
+bool connection_is_proxied(const struct connection *connection);
+void connection_set_client(struct connection *connection,
+                           const struct address *client);
 
 /* Is the client a program on this machine, or a proxy here? */
 bool connection_is_local(const struct connection *connection);

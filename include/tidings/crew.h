@@ -19,11 +19,11 @@
 #ifndef TIDINGS_CREW_H
 #define TIDINGS_CREW_H
 
+#include <tidings/admission.h>
 #include <tidings/config.h>
 #include <tidings/connection.h>
 #include <tidings/directory.h>
 #include <tidings/journal.h>
-#include <tidings/limits.h>
 #include <tidings/metrics.h>
 #include <tidings/wire.h>
 
@@ -44,7 +44,7 @@ struct crew_options {
     struct journal *journal;
     crew_handler_fn *handler;
     void *handler_arg;
-    struct accounts *accounts;
+    struct admissions *admissions;
     unsigned number, count; /* which of how many */
 };
 

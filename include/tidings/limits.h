@@ -12,8 +12,6 @@
 #ifndef TIDINGS_LIMITS_H
 #define TIDINGS_LIMITS_H
 
-#include <tidings/accounts.h>
-
 /* clang-format off */
 /*    limit         setting (and METRIC_over_ it)        status  what is said                                     */
 #define LIMITS(L)                                                                                                   \
@@ -30,16 +28,5 @@ enum limit {
 #undef L
         LIMIT_COUNT
 };
-
-/* How a connection was let in. */
-struct admission {
-    account_id account; /* of its address; the connection gives it back */
-    enum limit limit;   /* other than NONE: into the reserve, because of it */
-};
-
-static inline enum account_hold admission_hold(enum limit limit)
-{
-    return limit == LIMIT_NONE ? HOLD_CONNECTIONS : HOLD_RESERVED;
-}
 
 #endif

@@ -26,6 +26,7 @@
     METRIC(over_connections_per_address, "counter", "the same, and requests of a proxy's clients over it") \
     METRIC(over_connections_per_second, "counter", "connections over this limit, in the reserve or closed") \
     METRIC(over_connections_per_address_per_second, "counter", "connections over this limit, in the reserve or closed") \
+    METRIC(proxy_headers_refused,    "counter", "connections closed for a PROXY header that was missing, late, malformed or not from a trusted proxy") \
     METRIC(reserve_refused,          "counter", "requests that a connection of the reserve may not make") \
     METRIC(requests,                 "counter", "requests whose head was routed")                    \
     METRIC(heads_refused,            "counter", "request heads answered 4xx before routing")         \

@@ -68,4 +68,8 @@ void platform_limit_unsent(int descriptor, int bytes);
 enum status platform_recv(int descriptor, void *bytes, size_t room,
                           size_t *received_out) MUST_USE;
 
+/* The same, and the bytes stay there to be received. */
+enum status platform_peek(int descriptor, void *bytes, size_t room,
+                          size_t *seen_out) MUST_USE;
+
 #endif

@@ -199,13 +199,13 @@ void platform_limit_unsent(int descriptor, int bytes)
 #endif
 }
 
-enum status platform_recv(int descriptor, void *bytes, size_t room,
-                          size_t *received_out)
+static enum status receive(int descriptor, void *bytes, size_t room, int flags,
+                           size_t *received_out)
 {
     ssize_t received;
 
     do {
-        received = recv(descriptor, bytes, room, 0);
+        received = recv(descriptor, bytes, room, flags);
     } while (received < 0 && errno == EINTR);
     if (received < 0)
         return from_errno(errno, ST_EMPTY);
@@ -213,4 +213,16 @@ enum status platform_recv(int descriptor, void *bytes, size_t room,
         return ST_CLOSED;
     *received_out = (size_t)received;
     return ST_OK;
+}
+
+enum status platform_recv(int descriptor, void *bytes, size_t room,
+                          size_t *received_out)
+{
+    return receive(descriptor, bytes, room, 0, received_out);
+}
+
+enum status platform_peek(int descriptor, void *bytes, size_t room,
+                          size_t *seen_out)
+{
+    return receive(descriptor, bytes, room, MSG_PEEK, seen_out);
 }

@@ -94,7 +94,7 @@ void connection_answer_frames(struct connection *connection,
     outbox_push(&connection->outbox, frames, 0, frames->length);
     connection_touch(connection);
     deadline_set(&connection->crew->deadlines, &connection->deadline,
-                 connection_patience_ms(
+                 standing_patience_ms(
                      connection, connection->crew->options.config->stall_ms),
                  connection->crew->now_ms);
 }

@@ -152,7 +152,7 @@ void connection_read_body(struct connection *connection, size_t limit)
     connection_become(connection, CONNECTION_BODY);
     connection_set_deadline(
         connection,
-        connection_patience_ms(connection, crew->options.config->body_ms));
+        standing_patience_ms(connection, crew->options.config->body_ms));
     if (crew->head.expects_continue && crew->unread.length == 0)
         say_continue(connection);
 }

@@ -50,6 +50,10 @@ static void on_poll(uv_poll_t *handle, int status, int events)
         connection_close(connection);
         return;
     }
+    if (connection->state == CONNECTION_GREETING) {
+        greeting_readable(connection);
+        return;
+    }
     if ((events & UV_READABLE) != 0)
         lobby_readable(connection);
     if ((events & UV_WRITABLE) != 0 && connection->state != CONNECTION_GONE &&
@@ -97,7 +101,7 @@ static void enter_crew(struct connection *connection, struct crew *crew)
     list_append(&crew->connections, &connection->all);
     atomic_fetch_add_explicit(&crew->load, 1, memory_order_relaxed);
     metrics_add(&crew->metrics, METRIC_connections_open, 1);
-    if (connection->limit != LIMIT_NONE)
+    if (connection->standing.limit != LIMIT_NONE)
         metrics_add(&crew->metrics, METRIC_connections_reserved, 1);
 }
 
@@ -111,39 +115,21 @@ static void leave_crew(struct connection *connection)
     deadline_clear(&connection->deadline);
     atomic_fetch_sub_explicit(&crew->load, 1, memory_order_relaxed);
     metrics_add(&crew->metrics, METRIC_connections_open, -1);
-    if (connection->limit != LIMIT_NONE)
+    if (connection->standing.limit != LIMIT_NONE)
         metrics_add(&crew->metrics, METRIC_connections_reserved, -1);
-}
-
-void admission_give_back(struct accounts *accounts,
-                         const struct admission *admission)
-{
-    account_id account = admission->account;
-
-    accounts_give_back(accounts, account, admission_hold(admission->limit));
-    accounts_unref(accounts, &account);
-}
-
-int64_t connection_patience_ms(const struct connection *connection,
-                               int64_t setting_ms)
-{
-    const int64_t reserve_ms = connection->crew->options.config->reserve_ms;
-
-    return connection->limit != LIMIT_NONE && reserve_ms < setting_ms
-               ? reserve_ms
-               : setting_ms;
 }
 
 static int64_t stall_ms(const struct connection *connection)
 {
-    return connection_patience_ms(connection,
-                                  connection->crew->options.config->stall_ms);
+    return standing_patience_ms(connection,
+                                connection->crew->options.config->stall_ms);
 }
 
 void connection_create(struct crew *crew, const struct handoff_socket *fresh,
                        const struct admission *admission)
 {
     struct connection *connection = must_calloc(1, sizeof *connection);
+    const struct address peer = address_of_socket(&fresh->remote);
 
     list_init(&connection->all);
     list_init(&connection->turn);
@@ -151,23 +137,31 @@ void connection_create(struct crew *crew, const struct handoff_socket *fresh,
     deadline_init(&connection->deadline);
     buffer_init(&connection->input);
     outbox_init(&connection->outbox);
-    connection->peer = address_of_socket(&fresh->remote);
-    connection->account = admission->account;
-    connection->limit = (uint8_t)admission->limit;
     platform_limit_unsent(fresh->descriptor, UNSENT_BYTES);
     connection->descriptor = fresh->descriptor;
-    connection->state = CONNECTION_LOBBY;
+    connection->state = CONNECTION_GREETING;
+    connection->crew = crew;
+    standing_begin(connection, &peer, admission);
     if (uv_poll_init(&crew->loop, &connection->poll, fresh->descriptor) != 0) {
         close(fresh->descriptor);
-        admission_give_back(crew->options.accounts, admission);
+        standing_end(connection);
         free(connection);
         return;
     }
     enter_crew(connection, crew);
     metrics_add(&crew->metrics, METRIC_connections_accepted, 1);
+    if (admission->needs_header)
+        greeting_begin(connection);
+    else
+        connection_meet(connection);
+}
+
+void connection_meet(struct connection *connection)
+{
+    connection_become(connection, CONNECTION_LOBBY);
     connection_set_deadline(
-        connection,
-        connection_patience_ms(connection, crew->options.config->head_ms));
+        connection, standing_patience_ms(
+                        connection, connection->crew->options.config->head_ms));
     connection_poll(connection);
 }
 
@@ -176,9 +170,7 @@ static void free_connection(struct connection *connection)
     if (connection->grant != NULL)
         grant_unref(&connection->grant);
     close(connection->descriptor);
-    admission_give_back(
-        connection->crew->options.accounts,
-        &(struct admission){connection->account, connection->limit});
+    standing_end(connection);
     buffer_fini(&connection->input);
     body_destroy(connection);
     free(connection);
@@ -335,6 +327,7 @@ static void on_written(struct connection *connection)
         if (connection->calls->drained != NULL)
             connection->calls->drained(connection);
         return;
+    case CONNECTION_GREETING:
     case CONNECTION_LOBBY:
     case CONNECTION_BODY:
     case CONNECTION_COMMITTING:
@@ -415,6 +408,9 @@ void connection_set_deadline(struct connection *connection, int64_t after_ms)
 void connection_expire(struct connection *connection)
 {
     switch ((enum connection_state)connection->state) {
+    case CONNECTION_GREETING:
+        greeting_timeout(connection);
+        return;
     case CONNECTION_LOBBY:
     case CONNECTION_BODY:
         lobby_timeout(connection);
@@ -547,16 +543,6 @@ const struct grant *connection_grant(const struct connection *connection)
 enum credential connection_credential(const struct connection *connection)
 {
     return (enum credential)connection->credential;
-}
-
-bool connection_is_local(const struct connection *connection)
-{
-    return address_is_loopback(&connection->peer);
-}
-
-enum limit connection_limit(const struct connection *connection)
-{
-    return (enum limit)connection->limit;
 }
 
 bool connection_is_http_10(const struct connection *connection)

@@ -199,7 +199,8 @@ void crew_give_socket(struct crew *crew, const struct handoff_socket *fresh,
         return;
     atomic_fetch_sub_explicit(&crew->load, 1, memory_order_relaxed);
     close(fresh->descriptor);
-    admission_give_back(crew->options.accounts, admission);
+    admissions_give_back(crew->options.admissions,
+                         &message->as.fresh.admission);
     free(message);
 }
 
@@ -231,7 +232,7 @@ static void on_fresh(struct crew *crew, struct fresh *fresh)
     atomic_fetch_sub_explicit(&crew->load, 1, memory_order_relaxed);
     if (crew->is_draining) {
         close(fresh->socket.descriptor);
-        admission_give_back(crew->options.accounts, &fresh->admission);
+        admissions_give_back(crew->options.admissions, &fresh->admission);
     } else {
         connection_create(crew, &fresh->socket, &fresh->admission);
     }

@@ -13,11 +13,10 @@
 
 #include "deadlines.h"
 #include "outbox.h"
+#include "standing.h"
 
 #include "../../third_party/civetweb_handoff.h"
-#include <tidings/address.h>
 #include <tidings/crew.h>
-#include <tidings/limits.h>
 #include <tidings/mailbox.h>
 
 #include <uv.h>
@@ -42,12 +41,10 @@ struct connection {
     struct body *body;   /* BODY: what came so far */
     struct buffer input; /* read, but not yet its turn */
     struct outbox outbox;
-    struct address peer; /* whom the socket is with */
-    account_id account;  /* of the client's address, or NONE */
+    struct standing standing; /* whom it is with and what it holds */
     int descriptor;
     uint8_t state;      /* connection_become assigns it */
     uint8_t polled;     /* UV_READABLE | UV_WRITABLE as started */
-    uint8_t limit;      /* enum limit: what it is over, so in the reserve */
     uint8_t credential; /* enum credential */
     bool is_http_10 : 1;
     bool is_head : 1;
@@ -149,11 +146,6 @@ struct crew {
 enum { CREW_RECEIVE_BYTES = 65536, HEAD_MAX_BYTES = 16384 };
 
 /* connection.c */
-void admission_give_back(struct accounts *accounts,
-                         const struct admission *admission);
-/* How long a client may take that the setting gives so long. */
-int64_t connection_patience_ms(const struct connection *connection,
-                               int64_t setting_ms);
 void connection_create(struct crew *crew, const struct handoff_socket *fresh,
                        const struct admission *admission);
 void connection_adopt(struct crew *crew, struct connection *connection);
@@ -167,6 +159,14 @@ void connection_expire(struct connection *connection);
 void connection_go_on(struct connection *connection);
 void connection_end_role(struct connection *connection);
 void connection_poll(struct connection *connection);
+
+/* The client's own bytes come next. */
+void connection_meet(struct connection *connection);
+
+/* greeting.c: what a proxy says first */
+void greeting_begin(struct connection *connection);
+void greeting_readable(struct connection *connection);
+void greeting_timeout(struct connection *connection);
 
 /* lobby.c: reading */
 void lobby_readable(struct connection *connection);

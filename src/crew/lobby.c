@@ -58,7 +58,7 @@ static void describe_socket(const struct connection *connection,
 {
     memset(socket, 0, sizeof *socket);
     socket->descriptor = connection->descriptor;
-    address_to_socket(&connection->peer, &socket->remote);
+    address_to_socket(&connection->standing.client, &socket->remote);
     socket->local.ss_family = socket->remote.ss_family;
 }
 
@@ -117,7 +117,7 @@ static bool read_head(struct connection *connection)
     enum status st = http_head_check(head, &crew->head, &http_status, &why);
 
     if (st == ST_EMPTY && head.length < HEAD_MAX_BYTES) {
-        if (!connection->has_begun && connection->limit == LIMIT_NONE)
+        if (!connection->has_begun && connection->standing.limit == LIMIT_NONE)
             connection_set_deadline(connection, crew->options.config->head_ms);
         connection->has_begun = true;
         return false;
@@ -138,7 +138,7 @@ static bool read_head(struct connection *connection)
     connection->is_http_10 = crew->head.is_http_10;
     connection->keeps_alive = crew->head.keeps_alive;
     connection->has_body_left = crew->head.body != HTTP_BODY_NONE;
-    if (crew->is_draining || connection->limit != LIMIT_NONE)
+    if (crew->is_draining || connection->standing.limit != LIMIT_NONE)
         connection->keeps_alive = false; /* the handler refuses, or the place
                                             is wanted */
     lend(connection, head);
@@ -252,6 +252,7 @@ void lobby_enter(struct connection *connection)
     struct crew *crew = connection->crew;
 
     connection_become(connection, CONNECTION_LOBBY);
+    standing_end_request(connection);
     connection->has_begun = false;
     connection->is_head = false;
     connection->lines = NULL;

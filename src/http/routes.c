@@ -10,6 +10,7 @@
 #include "routes.h"
 
 #include "access.h"
+#include "client.h"
 #include "origins.h"
 #include "over_limit.h"
 
@@ -173,6 +174,7 @@ void routes_handle(void *arg, struct connection *connection,
     const struct http_context *context = arg;
 
     (void)head;
+    client_find(context, connection, request);
     connection_set_lines(connection, origins_lines(context->origins, request));
     if (crew_is_draining(connection_crew(connection))) {
         connection_refuse(connection, 503, "stopping",

@@ -13,6 +13,7 @@
 #include <tidings/connection.h>
 #include <tidings/http.h>
 
+struct admissions;
 struct shutdown;
 
 /* What handlers need besides the connection; fixed at start. */
@@ -20,6 +21,7 @@ struct http_context {
     const struct config *config;
     struct journal *journal;
     struct intake_check intake;
+    struct admissions *admissions;
     struct crew **crews;
     unsigned crew_count;
     struct origins *origins;

@@ -7,6 +7,8 @@
  */
 #include "self_test.h"
 
+#include <tidings/admission.h>
+
 #include <arpa/inet.h>
 #include <netinet/in.h>
 #include <stdio.h>
@@ -45,12 +47,29 @@ static socklen_t find_address(const char *listen, uint16_t port,
     return sizeof four;
 }
 
-static enum status ask(int descriptor, char *answer, size_t room)
+/* Who comes to an address of this machine comes from it. */
+static bool needs_header(const struct admissions *admissions,
+                         const struct sockaddr_storage *own)
+{
+    const struct address address = address_of_socket(own);
+
+    return admissions_need_header(admissions, &address, false);
+}
+
+static bool say(int descriptor, const char *words)
+{
+    const size_t length = strlen(words);
+
+    return send(descriptor, words, length, MSG_NOSIGNAL) == (ssize_t)length;
+}
+
+static enum status ask(int descriptor, bool needs_header, char *answer,
+                       size_t room)
 {
     size_t length = 0;
 
-    if (send(descriptor, question, sizeof question - 1, MSG_NOSIGNAL) !=
-        (ssize_t)sizeof question - 1)
+    if ((needs_header && !say(descriptor, "PROXY UNKNOWN\r\n")) ||
+        !say(descriptor, question))
         return ST_IO;
     while (length < room - 1) {
         ssize_t got = recv(descriptor, answer + length, room - 1 - length, 0);
@@ -65,8 +84,9 @@ static enum status ask(int descriptor, char *answer, size_t room)
     return ST_OK;
 }
 
-enum status self_test(const char *listen, uint16_t port, unsigned within_ms,
-                      char *why, size_t why_bytes)
+enum status self_test(const struct admissions *admissions, const char *listen,
+                      uint16_t port, unsigned within_ms, char *why,
+                      size_t why_bytes)
 {
     struct timeval limit = {within_ms / 1000, within_ms % 1000 * 1000};
     struct sockaddr_storage address;
@@ -81,7 +101,8 @@ enum status self_test(const char *listen, uint16_t port, unsigned within_ms,
         (void)setsockopt(descriptor, SOL_SOCKET, SO_SNDTIMEO, &limit,
                          sizeof limit);
         if (connect(descriptor, (struct sockaddr *)&address, length) == 0)
-            st = ask(descriptor, answer, sizeof answer);
+            st = ask(descriptor, needs_header(admissions, &address), answer,
+                     sizeof answer);
         close(descriptor);
     }
     if (st == ST_OK && strncmp(answer, "HTTP/1.1 200 ", 13) == 0)

@@ -13,7 +13,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum status self_test(const char *listen, uint16_t port, unsigned within_ms,
-                      char *why, size_t why_bytes) MUST_USE;
+struct admissions;
+
+enum status self_test(const struct admissions *admissions, const char *listen,
+                      uint16_t port, unsigned within_ms, char *why,
+                      size_t why_bytes) MUST_USE;
 
 #endif

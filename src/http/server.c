@@ -5,12 +5,12 @@
  */
 #include <tidings/http.h>
 
-#include "admission.h"
 #include "origins.h"
 #include "per_thread.h"
 #include "routes.h"
 #include "self_test.h"
 
+#include <tidings/admission.h>
 #include <tidings/check.h>
 #include <tidings/clock.h>
 #include <tidings/crew.h>
@@ -75,6 +75,7 @@ enum status server_create(const struct config *config, struct journal *journal,
     server->crews = must_calloc(server->crew_count, sizeof(struct crew *));
     server->context = (struct http_context){.config = config,
                                             .journal = journal,
+                                            .admissions = &server->admissions,
                                             .crews = server->crews,
                                             .crew_count = server->crew_count,
                                             .origins = origins_create(config),
@@ -85,7 +86,7 @@ enum status server_create(const struct config *config, struct journal *journal,
                                        .journal = journal,
                                        .handler = routes_handle,
                                        .handler_arg = &server->context,
-                                       .accounts = server->admissions.accounts,
+                                       .admissions = &server->admissions,
                                        .number = i,
                                        .count = server->crew_count};
         enum status st = crew_create(&options, &server->crews[i]);
@@ -122,12 +123,14 @@ static struct crew *least_loaded(struct server *server, unsigned *total_out)
 static void on_accepted(void *arg, const struct handoff_socket *fresh)
 {
     struct server *server = arg;
-    const struct address address = address_of_socket(&fresh->remote);
+    const struct arrival arrival = {.peer = address_of_socket(&fresh->remote),
+                                    .local = address_of_socket(&fresh->local),
+                                    .is_tls = fresh->is_tls};
     struct admission admission;
     unsigned total = 0;
     struct crew *crew = least_loaded(server, &total);
 
-    if (admissions_admit(&server->admissions, &address, total,
+    if (admissions_admit(&server->admissions, &arrival, total,
                          clock_monotonic_ms(&system_clock) * 1000,
                          &admission)) {
         crew_give_socket(crew, fresh, &admission);
@@ -166,8 +169,8 @@ enum status server_start(struct server *server, struct intake_check intake,
     for (unsigned i = 0; i < server->crew_count; i++)
         crew_start(server->crews[i], server->crews, server->handoff);
     server->is_running = true;
-    return self_test(server->config->listen, server_port(server), SELF_TEST_MS,
-                     why, why_bytes);
+    return self_test(&server->admissions, server->config->listen,
+                     server_port(server), SELF_TEST_MS, why, why_bytes);
 }
 
 uint16_t server_port(const struct server *server)
