@@ -100,6 +100,12 @@
     CHOICE(stream_ack,          "journal", "journal|stream",                  "an HTTP publish is answered when it is in this journal too, or once the stream has it") \
     NUMBER(stream_ack_ms,       5000,           10,  600000,        "ms",     "an HTTP publish that has no answer by then is told 503")     \
     NUMBER(stream_in_flight,    8192,           1,   1000000,       "events", "of HTTP publishers, waiting for the stream; beyond it they are told 503") \
+    FLAG  (presence,            false,                              "flag",   "tell NATS how many subscribe to each channel")              \
+    WORD  (presence_prefix,     "tidings.presence",                 "subject", "the part of those subjects before the channel")           \
+    NUMBER(presence_channels_max, 100000,       1,   100000000,     "count",  "channels whose subscribers are counted; further ones are not") \
+    NUMBER(presence_quiet_ms,   1000,           1,   600000,        "ms",     "a channel's count is told at most once in this time")      \
+    NUMBER(presence_heartbeat_ms, 2000,         10,  600000,        "ms",     "sign of life to other instances; who is silent for three of them is forgotten") \
+    WORD  (instance,            "",                                 "name",   "our name among the instances, on NATS; empty: host, process and chance") \
     CHOICE(envelope,            "auto", "auto|always|never",                  "take type and data out of a NATS payload {\"type\":..,\"data\":..}") \
     CHOICE(log_format,          "text", "text|json",                          "form of the diagnostic log on standard error")             \
     CHOICE(log_level,           "info", "debug|info|warn|error",              "least level that is logged")

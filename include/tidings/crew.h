@@ -29,6 +29,7 @@
 
 struct crew;
 struct handoff;
+struct presence;
 struct replay_cache;
 struct handoff_request;
 struct handoff_socket;
@@ -45,6 +46,8 @@ struct crew_options {
     crew_handler_fn *handler;
     void *handler_arg;
     struct admissions *admissions;
+    struct presence
+        *presence;          /* NULL: subscribers are not counted by channel */
     unsigned number, count; /* which of how many */
 };
 

@@ -22,6 +22,7 @@
 #include <tidings/subscriber.h>
 
 struct directory;
+struct presence;
 
 /* Runs of more than `run_limit_bytes` of one channel in one turn are left to
  * the journal. `seen_upto`: the newest id at the start. */
@@ -29,6 +30,10 @@ struct directory *directory_create(struct registry *registry,
                                    struct metrics *metrics,
                                    size_t run_limit_bytes, uint64_t seen_upto);
 void directory_destroy(struct directory **directory);
+
+/* Who subscribes to a channel by its name is counted there from now on; patterns
+ * are not. Before anybody joins. */
+void directory_count_in(struct directory *directory, struct presence *presence);
 
 /* The newest id that passed here: who has read the journal up to it is live. */
 uint64_t directory_seen_upto(const struct directory *directory);

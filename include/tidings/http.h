@@ -17,7 +17,10 @@
 
 struct server;
 
+/* `presence`: where subscribers are counted by channel, or NULL; lent. */
+struct presence;
 enum status server_create(const struct config *config, struct journal *journal,
+                          struct presence *presence,
                           struct server **server_out) MUST_USE;
 
 /* Is what brings messages in (NATS) connected now? Any thread. */

@@ -18,6 +18,7 @@
 
 #include <tidings/config.h>
 #include <tidings/journal.h>
+#include <tidings/presence.h>
 #include <tidings/status.h>
 
 struct intake;
@@ -33,6 +34,14 @@ void intake_stop(struct intake **intake);
 
 /* How the followed stream is, for /readyz; NULL: none is followed. Any thread. */
 const char *intake_stream_state(const struct intake *intake);
+
+/* The setting instance, or host, process and chance: a token of a subject.
+ * `room` has INSTANCE_NAME_MAX_BYTES + 1. */
+void intake_instance_name(const struct config *config, char *room);
+
+/* Tells the other instances who subscribes, until quiesce. `presence` outlives
+ * it. */
+void intake_tell_presence(struct intake *intake, struct presence *presence);
 
 /* Connected and subscribed, and the stream near its end, now? */
 bool intake_is_ready(const struct intake *intake);

@@ -70,7 +70,9 @@
     METRIC(stream_alarm,             "gauge",   "1 while the stream cannot be followed or was rewound since the start") \
     METRIC(stream_published,         "counter", "events that the stream took from HTTP publishers")   \
     METRIC(stream_publish_failed,    "counter", "events that it did not acknowledge")                 \
-    METRIC(stream_in_flight,         "gauge",   "events that wait for its acknowledgement")
+    METRIC(stream_in_flight,         "gauge",   "events that wait for its acknowledgement") \
+    METRIC(presence_told,            "counter", "counts and signs of life told to other instances")      \
+    METRIC(presence_malformed,       "counter", "messages under presence_prefix that no instance wrote")
 /* clang-format on */
 
 enum metric {

@@ -17,6 +17,7 @@
 
 #include "../base/seeded_bug.h"
 #include <tidings/check.h>
+#include <tidings/presence.h>
 
 #include <stdlib.h>
 #include <string.h>
@@ -73,6 +74,24 @@ static void count_subscribers(struct channel *channel, int by)
                                   memory_order_relaxed);
 }
 
+/* The table of presence has an entry for the channel while anybody is here, or,
+ * when it had no room for the first, for nobody until all have gone. */
+static void count_presence(struct channel *channel, int by)
+{
+    struct presence *presence = channel->directory->presence;
+    const unsigned here = channel->solo_count + channel->mixed_count;
+
+    if (presence == NULL)
+        return;
+    if (channel->presence == NULL && by > 0 && here == 1)
+        channel->presence = presence_open(presence, channel_name(channel));
+    if (channel->presence == NULL)
+        return;
+    presence_add(presence, channel->presence, by);
+    if (here == 0)
+        presence_close(presence, &channel->presence);
+}
+
 static void learn_entry(struct channel *channel, struct channel_entry *entry)
 {
     if (channel->entry != NULL || entry == NULL)
@@ -95,6 +114,7 @@ static void on_join(struct channel *channel, const struct join *join)
     else
         channel->solo_count++;
     count_subscribers(channel, 1);
+    count_presence(channel, 1);
 }
 
 static void on_leave(struct channel *channel, const struct leave *leave)
@@ -105,6 +125,7 @@ static void on_leave(struct channel *channel, const struct leave *leave)
     else
         channel->solo_count--;
     count_subscribers(channel, -1);
+    count_presence(channel, -1);
 }
 
 static void on_committed(struct channel *channel,

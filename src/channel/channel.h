@@ -30,6 +30,7 @@
 #include <stdbool.h>
 
 struct directory;
+struct presence_entry;
 
 /* clang-format off */
 struct join      { struct membership *membership; bool is_mixed; };
@@ -64,8 +65,9 @@ struct channel_message {
 
 struct channel {
     struct directory *directory;
-    struct channel *next;        /* in the directory's bucket */
-    struct channel_entry *entry; /* NULL until an event is known */
+    struct channel *next;            /* in the directory's bucket */
+    struct channel_entry *entry;     /* NULL until an event is known */
+    struct presence_entry *presence; /* NULL: not counted, or nobody there */
 
     struct list_node solo;  /* memberships of subscribers of this one channel */
     struct list_node mixed; /* of those of several */

@@ -43,6 +43,12 @@ struct directory *directory_create(struct registry *registry,
     return directory;
 }
 
+void directory_count_in(struct directory *directory, struct presence *presence)
+{
+    CHECK(directory_is_empty(directory));
+    directory->presence = presence;
+}
+
 uint64_t directory_seen_upto(const struct directory *directory)
 {
     return directory->seen_upto;

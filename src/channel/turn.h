@@ -21,6 +21,7 @@ struct turn_event {
 struct directory {
     struct registry *registry; /* lent */
     struct metrics *metrics;   /* lent */
+    struct presence *presence; /* lent; NULL: nobody wants to know */
 
     struct channel **buckets;
     unsigned channel_count, bucket_count;

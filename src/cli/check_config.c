@@ -170,6 +170,8 @@ static void print_notes(const struct config *config,
                "waits so long looks gone\n");
     if (config->keep_age_ms == 0 && config->keep_bytes == 0)
         printf("note: nothing limits the journal but the disk\n");
+    if (config->presence && config->nats[0] == '\0')
+        printf("note: presence is for NATS, and there is none\n");
     if (config->event_max_bytes > config->body_max_bytes)
         printf("note: event_max_bytes is over body_max_bytes; by HTTP the "
                "smaller one counts\n");

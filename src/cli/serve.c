@@ -31,6 +31,7 @@ struct service {
     struct config config;
     struct journal *journal;
     struct intake *intake;
+    struct presence *presence;
     struct server *server;
     struct shutdown *shutdown;
     struct keyring *keyring; /* until the watch has it */
@@ -111,13 +112,30 @@ static struct intake_check check_of(const struct service *service)
         .arg = service->intake};
 }
 
+static void make_presence(struct service *service)
+{
+    const struct config *config = &service->config;
+    char name[INSTANCE_NAME_MAX_BYTES + 1];
+
+    if (!config->presence || config->nats[0] == '\0')
+        return;
+    intake_instance_name(config, name);
+    service->presence =
+        presence_create(text_of(name), (unsigned)config->presence_channels_max,
+                        config->presence_quiet_ms);
+    LOG_LINE(LOG_INFO, "main", "subscribers are counted for NATS",
+             LOG_STR("instance", name));
+}
+
 static enum status start(struct service *service)
 {
     enum status st = open_journal(service);
 
     if (st != ST_OK)
         return st;
-    st = server_create(&service->config, service->journal, &service->server);
+    make_presence(service);
+    st = server_create(&service->config, service->journal, service->presence,
+                       &service->server);
     if (st != ST_OK) {
         (void)snprintf(service->why, WHY_BYTES, "cannot make the crew threads");
         return st;
@@ -134,6 +152,8 @@ static enum status start(struct service *service)
                           service->why, WHY_BYTES);
         if (st != ST_OK)
             return st;
+        if (service->presence != NULL)
+            intake_tell_presence(service->intake, service->presence);
     }
     return server_start(service->server, check_of(service), service->why,
                         WHY_BYTES);
@@ -175,6 +195,7 @@ static void stop(struct service *service)
     if (service->intake != NULL)
         intake_stop(&service->intake);
     server_destroy(&service->server);
+    presence_destroy(&service->presence);
     if (service->journal != NULL)
         journal_close(&service->journal);
 }

@@ -269,6 +269,13 @@ static bool has_no_space(struct text text)
     return text.length == 0 || memchr(text.bytes, ' ', text.length) == NULL;
 }
 
+static bool is_token_or_empty(struct text text)
+{
+    return text.length == 0 ||
+           (text.length <= 64 && channel_name_is_valid(text) &&
+            memchr(text.bytes, '.', text.length) == NULL);
+}
+
 /* nats.c puts it between quotes as it is. */
 static bool goes_to_nats(struct text text)
 {
@@ -310,6 +317,8 @@ static const struct {
     {"nats_password", goes_to_nats,        "without quotes and backslashes, which NATS' library cannot send"},
     {"nats_token",  goes_to_nats,          "without quotes and backslashes, which NATS' library cannot send"},
     {"nats_nkey",   is_nkey_or_empty,      "a user's public key: U and 55 more of A-Z and 2-7"},
+    {"presence_prefix", channel_name_is_valid, "a subject: letters, digits, _ and -, tokens joined by dots"},
+    {"instance",    is_token_or_empty,     "up to 64 letters, digits, _ and -"},
     {"nats_prefix", channel_name_is_valid, "a subject: letters, digits, _ and -, tokens joined by dots"},
 };
 /* clang-format on */

@@ -159,6 +159,7 @@ enum status crew_create(const struct crew_options *options,
     crew->directory = directory_create(
         journal_registry(journal), &crew->metrics,
         (size_t)options->config->outbox_bytes, journal_last_id(journal));
+    directory_count_in(crew->directory, options->presence);
     metrics_register(&crew->metrics);
     journal_add_listener(journal, on_batch, crew);
     *crew_out = crew;

@@ -9,6 +9,7 @@
 #include "base/seeded_bug.h"
 
 #include <tidings/crew.h>
+#include <tidings/presence.h>
 
 #include <stdlib.h>
 #include <string.h>
@@ -38,7 +39,19 @@ static void append_number(struct buffer *out, const char *name, uint64_t number)
     buffer_append_u64(out, number);
 }
 
-static void append_channel(struct buffer *out,
+/* `presence` NULL: nobody tells of other instances. */
+static void append_total(struct buffer *out, struct presence *presence,
+                         struct text name)
+{
+    uint32_t local, total = 0;
+
+    if (presence == NULL)
+        return;
+    (void)presence_counts(presence, name, &local, &total);
+    append_number(out, "subscribers_total", total);
+}
+
+static void append_channel(struct buffer *out, struct presence *presence,
                            const struct channel_entry *entry)
 {
     buffer_append_string(out, "{\"channel\":");
@@ -48,6 +61,28 @@ static void append_channel(struct buffer *out,
     append_number(out, "count", atomic_load(&entry->count));
     append_number(out, "bytes", atomic_load(&entry->bytes));
     append_number(out, "subscribers", atomic_load(&entry->subscribers));
+    append_total(out, presence, channel_entry_name(entry));
+    buffer_append_char(out, '}');
+}
+
+/* A channel that had no event is known while somebody listens there. */
+static void append_if_known(struct buffer *out, struct presence *presence,
+                            const struct channel_entry *entry, struct text name)
+{
+    uint32_t local, total;
+
+    if (entry != NULL && atomic_load(&entry->last_id) != 0) {
+        append_channel(out, presence, entry);
+        return;
+    }
+    if (presence == NULL || !presence_counts(presence, name, &local, &total))
+        return;
+    buffer_append_string(out, "{\"channel\":");
+    json_append_string(out, name);
+    buffer_append_string(out, ",\"first_id\":0,\"last_id\":0,\"count\":0,"
+                              "\"bytes\":0");
+    append_number(out, "subscribers", local);
+    append_number(out, "subscribers_total", total);
     buffer_append_char(out, '}');
 }
 
@@ -59,6 +94,7 @@ static bool may_see(struct connection *connection, struct text name)
 }
 
 struct listing {
+    struct presence *presence;
     struct connection *connection;
     struct text match;
     struct buffer *out;
@@ -78,7 +114,7 @@ static void list_one(void *arg, struct channel_entry *entry)
         return;
     if (listing->count++ > 0)
         buffer_append_char(listing->out, ',');
-    append_channel(listing->out, entry);
+    append_channel(listing->out, listing->presence, entry);
 }
 
 static void list_channels(const struct http_context *context,
@@ -86,7 +122,8 @@ static void list_channels(const struct http_context *context,
                           const struct handoff_request *request)
 {
     struct parameters parameters = {{NULL, 0}, text_of(request->query)};
-    struct listing listing = {.connection = connection};
+    struct listing listing = {.presence = context->presence,
+                              .connection = connection};
     struct arena arena;
     struct buffer body;
 
@@ -128,13 +165,13 @@ void admin_channels(const struct http_context *context,
     entry = channel_name_is_valid(name)
                 ? registry_find(journal_registry(context->journal), name)
                 : NULL;
-    if (!channel_name_is_valid(name) || !may_see(connection, name) ||
-        entry == NULL || atomic_load(&entry->last_id) == 0) {
+    buffer_init(&body);
+    if (channel_name_is_valid(name) && may_see(connection, name))
+        append_if_known(&body, context->presence, entry, name);
+    if (body.length == 0) {
         access_refuse(connection);
         return;
     }
-    buffer_init(&body);
-    append_channel(&body, entry);
     buffer_append_char(&body, '\n');
     answer_json(connection, 200, &body);
     buffer_fini(&body);

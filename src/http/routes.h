@@ -20,6 +20,7 @@ struct shutdown;
 struct http_context {
     const struct config *config;
     struct journal *journal;
+    struct presence *presence; /* NULL: subscribers are not told to others */
     struct intake_check intake;
     struct admissions *admissions;
     struct crew **crews;

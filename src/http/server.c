@@ -62,7 +62,7 @@ static void free_per_thread(struct per_thread *own)
 }
 
 enum status server_create(const struct config *config, struct journal *journal,
-                          struct server **server_out)
+                          struct presence *presence, struct server **server_out)
 {
     struct server *server = must_calloc(1, sizeof *server);
 
@@ -76,6 +76,7 @@ enum status server_create(const struct config *config, struct journal *journal,
     server->context = (struct http_context){.config = config,
                                             .journal = journal,
                                             .admissions = &server->admissions,
+                                            .presence = presence,
                                             .crews = server->crews,
                                             .crew_count = server->crew_count,
                                             .origins = origins_create(config),
@@ -87,6 +88,7 @@ enum status server_create(const struct config *config, struct journal *journal,
                                        .handler = routes_handle,
                                        .handler_arg = &server->context,
                                        .admissions = &server->admissions,
+                                       .presence = presence,
                                        .number = i,
                                        .count = server->crew_count};
         enum status st = crew_create(&options, &server->crews[i]);

@@ -34,6 +34,7 @@
 #include "message.h"
 #include "nats_link.h"
 #include "nats_metrics.h"
+#include "nats_presence.h"
 #include "nats_reply.h"
 #include "nats_stream.h"
 #include "subject.h"
@@ -41,13 +42,14 @@
 #define WAIT_MS 2000
 
 struct intake {
-    const struct config *config; /* fixed at start */
-    struct journal *journal;     /* fixed at start */
-    struct message_rules rules;  /* fixed at start */
-    char *prefix;                /* fixed at start */
-    struct replies *replies;     /* fixed at start */
-    struct nats_link *link;      /* fixed at start */
-    struct follower *stream;     /* fixed at start; NULL: core NATS */
+    const struct config *config;    /* fixed at start */
+    struct journal *journal;        /* fixed at start */
+    struct message_rules rules;     /* fixed at start */
+    char *prefix;                   /* fixed at start */
+    struct replies *replies;        /* fixed at start */
+    struct nats_link *link;         /* fixed at start */
+    struct follower *stream;        /* fixed at start; NULL: core NATS */
+    struct presence_teller *teller; /* main; NULL: nobody is told */
 
     /* Of the library's delivering thread. */
     bool is_named;
@@ -246,8 +248,8 @@ enum status intake_start(const struct config *config, struct journal *journal,
         return ST_BAD_INPUT;
     }
     intake = must_calloc(1, sizeof *intake);
-    intake->journal = journal;
     intake->config = config;
+    intake->journal = journal;
     intake->prefix = must_strdup(config->nats_prefix);
     intake->rules.prefix = text_of(intake->prefix);
     intake->rules.max_bytes = (size_t)config->event_max_bytes;
@@ -267,10 +269,18 @@ enum status intake_start(const struct config *config, struct journal *journal,
     return ST_OK;
 }
 
+void intake_tell_presence(struct intake *intake, struct presence *presence)
+{
+    CHECK(intake->teller == NULL);
+    intake->teller =
+        presence_teller_start(intake->config, intake->link, presence);
+}
+
 void intake_quiesce(struct intake *intake)
 {
     if (intake->stream != NULL)
         follower_stop(intake->stream);
+    presence_teller_stop(&intake->teller);
     nats_link_unsubscribe(intake->link);
 }
 
@@ -283,6 +293,7 @@ void intake_stop(struct intake **intake)
         return;
     if (mine->stream != NULL)
         follower_stop(mine->stream);
+    presence_teller_stop(&mine->teller);
     nats_link_unsubscribe(mine->link);
     replies_stop(mine->replies);
     destroy(&mine);

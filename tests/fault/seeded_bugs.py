@@ -69,6 +69,12 @@ BUGS = {
         "test_56_shutdown.py::"
         "test_who_comes_back_early_is_told_again_at_once"],
     "shutdown-foreign-page": ["test_56_shutdown.py::test_strangers_may_not"],
+    "presence-outlives-its-instance": [
+        "test_72_presence.py::"
+        "test_the_counts_of_a_killed_instance_vanish_and_somebody_says_so"],
+    "presence-last-untold": [
+        "test_72_presence.py::"
+        "test_the_counts_of_a_killed_instance_vanish_and_somebody_says_so"],
     "demotion-loses-event": [
         "test_60_slow_and_rude.py::"
         "test_a_stream_that_is_not_read_is_put_back_and_loses_nothing",
