@@ -129,7 +129,7 @@ int cli_channels(int argc, char **argv)
     bool as_json = false;
     const struct option rows[] = {
         {"json", NULL, NULL, &as_json, "the server's answer as it is"},
-        {"url", "URL", &url, NULL, "the server; default " DEFAULT_URL}};
+        {"url", "URL", &url, NULL, URL_HELP}};
     const struct options options = {
         "tidings channels [PATTERN]",
         "Lists the channels of a server, or those that the pattern covers.\n",

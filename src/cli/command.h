@@ -27,6 +27,9 @@ struct http_client;
 #define EXIT_USAGE  2 /* the words make no sense; nothing was tried */
 
 #define DEFAULT_URL "http://127.0.0.1:8080"
+#define URL_HELP                                                               \
+    "the server; default " DEFAULT_URL                                         \
+    "; the token for it is that of TIDINGS_TOKEN"
 
 int cli_serve(int argc, char **argv);
 int cli_publish(int argc, char **argv);

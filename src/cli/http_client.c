@@ -33,6 +33,7 @@ enum body_end {
 struct http_client {
     struct tcp_link *link;
     char *host, *port, *path; /* out of the URL; path without a last slash */
+    const char *token;        /* of the environment; NULL: none */
     struct buffer received, head;
     enum body_end body;
     uint64_t bytes_left; /* BODY_AFTER_BYTES */
@@ -85,10 +86,22 @@ static bool parse_url(const char *url, struct http_client *client)
     return true;
 }
 
+/* What may stand behind `Bearer` (RFC 6750), and nothing that ends a line. */
+static bool is_bearer(const char *token)
+{
+    for (; *token != '\0'; token++)
+        if (*token <= ' ' || *token > '~' || strchr("\",;\\", *token) != NULL)
+            return false;
+    return true;
+}
+
 struct http_client *http_client_create(const char *url)
 {
     struct http_client *client = must_calloc(1, sizeof *client);
 
+    client->token = getenv("TIDINGS_TOKEN");
+    if (client->token != NULL && client->token[0] == '\0')
+        client->token = NULL;
     client->link = tcp_link_create();
     if (!parse_url(url, client))
         http_client_destroy(&client);
@@ -138,6 +151,8 @@ static void append_request(const struct http_client *client,
                   call->method, client->path, TEXT_ARGS(call->target), bracket,
                   client->host, *bracket == '[' ? "]" : "", client->port);
     buffer_append_string(out, "User-Agent: tidings/" TIDINGS_VERSION "\r\n");
+    if (client->token != NULL)
+        buffer_printf(out, "Authorization: Bearer %s\r\n", client->token);
     for (unsigned i = 0; i < call->field_count; i++)
         buffer_printf(out, "%s: %s\r\n", call->fields[i].name,
                       call->fields[i].value);
@@ -314,8 +329,12 @@ enum status http_client_ask(struct http_client *client,
                             unsigned *http_status_out)
 {
     unsigned http_status = 0;
-    enum status st = get_ready(client);
+    enum status st;
 
+    if (client->token != NULL && !is_bearer(client->token))
+        return fail(client, ST_BAD_INPUT, "cannot ask",
+                    "what is in TIDINGS_TOKEN is no token");
+    st = get_ready(client);
     if (st == ST_OK)
         st = send_request(client, call);
     while (st == ST_OK) {

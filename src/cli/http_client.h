@@ -1,7 +1,8 @@
 /* http_client.h -- asks a server by HTTP/1.1 and reads what comes, as it comes.
  *
  * For the commands in a terminal: one connection, one request after the other,
- * every call waits. Answers may be endless. `http://` only.
+ * every call waits. Answers may be endless. `http://` only. The token in the
+ * environment TIDINGS_TOKEN goes with every request.
  *
  *   create -> ask -> read until ST_EMPTY -> ask ... -> destroy
  *
@@ -12,7 +13,7 @@
  * Memory    The client's; a reply is valid until the next ask.
  * Units     Milliseconds.
  * Errors    ST_CLOSED cannot be reached, or broke off; ST_TIMEOUT; ST_CORRUPT
- *           the answer is no HTTP. `http_client_why` has the sentence.
+ *           the answer is no HTTP; ST_BAD_INPUT the token is none. `http_client_why` has the sentence.
  */
 #ifndef CLI_HTTP_CLIENT_H
 #define CLI_HTTP_CLIENT_H

@@ -342,7 +342,7 @@ int cli_publish(int argc, char **argv)
          "that event is given to nobody any more; no data"},
         {"lines", NULL, NULL, &command.by_lines,
          "each line of standard input is an event"},
-        {"url", "URL", &command.url, NULL, "the server; default " DEFAULT_URL},
+        {"url", "URL", &command.url, NULL, URL_HELP},
         {"nats", "URL", &command.nats, NULL, "by NATS: nats://host:4222"},
         {"config", "FILE", &command.config, NULL,
          "with nats_user, nats_ca ... for --nats; TIDINGS_NATS_USER ... too"},

@@ -124,7 +124,7 @@ int cli_shutdown(int argc, char **argv)
         {"cancel", NULL, NULL, &cancels,
          "they may come; also for the rest of a window of the schedule"},
         {"status", NULL, NULL, &asks, "what holds now, and the next window"},
-        {"url", "URL", &url, NULL, "the server; default " DEFAULT_URL}};
+        {"url", "URL", &url, NULL, URL_HELP}};
     const struct options options = {
         "tidings shutdown [--until TIME | --cancel | --status]", about, rows,
         sizeof rows / sizeof rows[0]};

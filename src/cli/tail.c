@@ -278,7 +278,7 @@ int cli_tail(int argc, char **argv)
          "an id, last-20, earliest, rt-SECONDS; default: now"},
         {"count", "N", &count, NULL, "end after so many events"},
         {"json", NULL, NULL, &tail.as_json, "one JSON object per line"},
-        {"url", "URL", &tail.url, NULL, "the server; default " DEFAULT_URL}};
+        {"url", "URL", &tail.url, NULL, URL_HELP}};
     const struct options options = {
         "tidings tail CHANNEL...",
         "Follows channels, or patterns such as 'orders.>', and prints a line "

@@ -238,6 +238,34 @@ def test_8_a_right_covers_all_that_is_asked(idle_world):
         assert answer.status == status, (selector, answer)
 
 
+def test_the_other_commands_take_a_token_from_the_environment(idle_world):
+    """And never from their words, which everybody can read."""
+    (idle_world.directory / "secret").write_bytes(SECRET)
+    world = idle_world.start(token_keys=idle_world.directory / "secret")
+    url = ("--url", f"http://127.0.0.1:{world.port}")
+    commands = (("publish", "news", "hello"),
+                ("channels",),
+                ("tail", "news", "--after", "earliest", "--count", "1"),
+                ("shutdown", "--status"))
+    good = forge(SECRET, claims(publish="news", subscribe="news", admin=True))
+    for words in commands:
+        done = world.tidings(*words, *url,
+                             environment={"TIDINGS_TOKEN": good})
+        assert done.returncode == 0, (words, done.stderr)
+    assert b"hello" in world.tidings(
+        *commands[2], *url, environment={"TIDINGS_TOKEN": good}).stdout
+    for token in ("", forge(b"another", claims())):
+        for words in commands:
+            done = world.tidings(*words, *url,
+                                 environment={"TIDINGS_TOKEN": token})
+            assert done.returncode == 1, (words, done.stdout)
+            assert b"the server refuses (401)" in done.stderr, done.stderr
+    done = world.tidings(*commands[0], *url, environment={
+        "TIDINGS_TOKEN": "a\r\nX-Other: header"})
+    assert done.returncode == 1
+    assert b"what is in TIDINGS_TOKEN is no token" in done.stderr
+
+
 def test_8_claims_are_told_only_of_signed_tokens(idle_world):
     done = check_secret(idle_world, forge(b"another", claims(sub="mallory")))
     assert is_refused(done, "its signature is not of a key that is held here")
