@@ -38,7 +38,14 @@ enum account_hold {
 };
 
 /* What is spent. */
-enum account_rate { RATE_CONNECTIONS, RATE_EVENTS, RATE_BYTES, RATE_COUNT };
+enum account_rate {
+    RATE_CONNECTIONS,
+    RATE_EVENTS,
+    RATE_BYTES,
+    RATE_CHANNELS,
+    RATE_SESSIONS,
+    RATE_COUNT
+};
 
 struct charge {
     enum account_rate rate;
@@ -62,11 +69,11 @@ void accounts_give_back(struct accounts *accounts, account_id id,
                         enum account_hold what);
 
 /* All of the charges or none: 0, or the milliseconds until it may be tried
- * again. One that is larger than a second's worth is let in when nothing is
+ * again, and which of them takes so long. One that is larger than a second's worth is let in when nothing is
  * owed, and then paid off. */
 int64_t accounts_spend(struct accounts *accounts, account_id id,
                        const struct charge *charges, unsigned count,
-                       int64_t now_us);
+                       int64_t now_us, enum account_rate *over_out);
 
 /* For tests and figures: accounts that are in use. */
 unsigned accounts_in_use(struct accounts *accounts);

@@ -38,6 +38,14 @@
     NUMBER(connections_per_address, 0,          0,   10000000,      "count",  "of them from one address (IPv6: one /64); 0: three quarters of them") \
     NUMBER(connections_per_second, 10000,       0,   1000000,       "count",  "new ones in a second, a second's worth at once; 0: no limit") \
     NUMBER(connections_per_address_per_second, 5000, 0, 1000000,    "count",  "of them from one address; 0: no limit") \
+    NUMBER(streams_per_subject, 1000,           0,   10000000,      "count",  "streams and waiting long-polls of one token subject; 0: no limit") \
+    NUMBER(publish_events_per_second, 100000,   0,   1000000000,    "count",  "of one token subject, or of one address without one; a second's worth at once; 0: no limit") \
+    NUMBER(publish_bytes_per_second, 134217728, 0,   1099511627776, "bytes",  "the same, in bytes of data")                               \
+    NUMBER(publish_channels_per_second, 10000,  0,   1000000000,    "count",  "the same, in events to channels that are not there yet")    \
+    NUMBER(sessions_new_per_second, 1000,       0,   1000000,       "count",  "new sessions of one token subject, or of one address without one; 0: no limit") \
+    NUMBER(url_max_bytes,       8192,           128, 8192,          "bytes",  "path and query of one request")                            \
+    NUMBER(head_max_bytes,      16384,          1024, 16384,        "bytes",  "request line and headers of one request")                  \
+    NUMBER(headers_max,         64,             8,   64,            "count",  "headers of one request")                                   \
     NUMBER(reserve_ms,          2000,           10,  60000,         "ms",     "time for a request on a connection of the reserve, and for taking its answer") \
     WORD  (trusted_proxies,     "",                                 "networks", "proxies whose word about their clients' addresses is taken: addresses and networks, comma separated") \
     CHOICE(forwarded_header,    "x-forwarded-for", "x-forwarded-for|forwarded",   "where they write it: the header that all of them set")   \

@@ -128,6 +128,11 @@ const struct address *connection_peer(const struct connection *connection);
 const struct address *connection_client(const struct connection *connection);
 account_id connection_account(const struct connection *connection);
 
+/* Until the request is over it is one of so many streams of a subject. False:
+ * there are as many already. */
+bool connection_hold_stream(struct connection *connection, struct text subject,
+                            uint64_t most);
+
 /* Is the peer a trusted proxy, whose requests name their client? Then this
  * request is the client's from now on. */
 bool connection_is_proxied(const struct connection *connection);

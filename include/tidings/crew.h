@@ -91,6 +91,7 @@ void crew_destroy(struct crew **crew);
 const struct config *crew_config(const struct crew *crew);
 struct journal *crew_journal(const struct crew *crew);
 struct journal_reader *crew_reader(const struct crew *crew);
+struct accounts *crew_accounts(const struct crew *crew);
 struct directory *crew_directory(const struct crew *crew);
 struct metrics *crew_metrics(struct crew *crew);
 struct replay_cache *crew_replay_cache(const struct crew *crew);

@@ -18,7 +18,12 @@
     L(CONNECTIONS,  connections_max,                     503,    "the server has as many connections as it may have") \
     L(PER_ADDRESS,  connections_per_address,             429,    "your address has as many connections as it may have") \
     L(PER_SECOND,   connections_per_second,              503,    "too many connections come at once")               \
-    L(ADDRESS_PER_SECOND, connections_per_address_per_second, 429, "too many connections come from your address at once")
+    L(ADDRESS_PER_SECOND, connections_per_address_per_second, 429, "too many connections come from your address at once") \
+    L(STREAMS,      streams_per_subject,                 429,    "you have as many streams as you may have")         \
+    L(EVENTS_PER_SECOND, publish_events_per_second,      429,    "you publish more events in a second than you may") \
+    L(BYTES_PER_SECOND, publish_bytes_per_second,        429,    "you publish more bytes in a second than you may")  \
+    L(CHANNELS_PER_SECOND, publish_channels_per_second,  429,    "you make more channels in a second than you may")  \
+    L(SESSIONS_PER_SECOND, sessions_new_per_second,      429,    "you make more sessions in a second than you may")
 /* clang-format on */
 
 enum limit {

@@ -26,6 +26,19 @@
     METRIC(over_connections_per_address, "counter", "the same, and requests of a proxy's clients over it") \
     METRIC(over_connections_per_second, "counter", "connections over this limit, in the reserve or closed") \
     METRIC(over_connections_per_address_per_second, "counter", "connections over this limit, in the reserve or closed") \
+    METRIC(over_streams_per_subject, "counter", "streams and long-polls over this limit") \
+    METRIC(over_publish_events_per_second, "counter", "publishes over this limit") \
+    METRIC(over_publish_bytes_per_second, "counter", "publishes over this limit") \
+    METRIC(over_publish_channels_per_second, "counter", "publishes over this limit") \
+    METRIC(over_sessions_new_per_second, "counter", "new sessions over this limit") \
+    METRIC(over_url_max_bytes,       "counter", "requests over this limit, answered 414") \
+    METRIC(over_head_max_bytes,      "counter", "requests over this limit, answered 431") \
+    METRIC(over_headers_max,         "counter", "requests over this limit, answered 431") \
+    METRIC(over_body_max_bytes,      "counter", "requests with a body over its limit, answered 413") \
+    METRIC(over_event_max_bytes,     "counter", "publishes over this limit, answered 413") \
+    METRIC(over_selectors_max,       "counter", "subscribes over this limit, answered 400") \
+    METRIC(over_sessions_max,        "counter", "new sessions over this limit, answered 503") \
+    METRIC(over_channels_max,        "counter", "publishes over this limit, answered 507") \
     METRIC(proxy_headers_refused,    "counter", "connections closed for a PROXY header that was missing, late, malformed or not from a trusted proxy") \
     METRIC(reserve_refused,          "counter", "requests that a connection of the reserve may not make") \
     METRIC(requests,                 "counter", "requests whose head was routed")                    \

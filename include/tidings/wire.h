@@ -165,6 +165,8 @@ enum http_body { HTTP_BODY_NONE, HTTP_BODY_LENGTH, HTTP_BODY_CHUNKED };
 
 struct http_head {
     size_t bytes; /* of the head with its last blank line */
+    size_t target_bytes;
+    unsigned header_count;
     enum http_body body;
     uint64_t content_length; /* HTTP_BODY_LENGTH; 0 is HTTP_BODY_NONE */
     bool is_http_10;

@@ -35,6 +35,11 @@ struct journal_reader *crew_reader(const struct crew *crew)
     return crew->reader;
 }
 
+struct accounts *crew_accounts(const struct crew *crew)
+{
+    return crew->options.admissions->accounts;
+}
+
 struct directory *crew_directory(const struct crew *crew)
 {
     return crew->directory;

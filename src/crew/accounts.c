@@ -284,7 +284,7 @@ void accounts_give_back(struct accounts *accounts, account_id id,
 
 static int64_t wait_us_locked(const struct account *account,
                               const struct charge *charges, unsigned count,
-                              int64_t now_us)
+                              int64_t now_us, enum account_rate *over_out)
 {
     int64_t longest_us = 0;
 
@@ -292,20 +292,22 @@ static int64_t wait_us_locked(const struct account *account,
         const struct charge *charge = &charges[i];
         int64_t wait_us;
 
-        if (charge->per_second == 0)
+        if (charge->per_second == 0 || charge->amount == 0)
             continue;
         wait_us = rate_wait_us(&account->rates[charge->rate],
                                rate_cost_us(charge->amount, charge->per_second),
                                now_us);
-        if (wait_us > longest_us)
+        if (wait_us > longest_us) {
             longest_us = wait_us;
+            *over_out = charge->rate;
+        }
     }
     return longest_us;
 }
 
 int64_t accounts_spend(struct accounts *accounts, account_id id,
                        const struct charge *charges, unsigned count,
-                       int64_t now_us)
+                       int64_t now_us, enum account_rate *over_out)
 {
     struct account *account;
     int64_t wait_us;
@@ -314,7 +316,7 @@ int64_t accounts_spend(struct accounts *accounts, account_id id,
         return 0;
     pthread_mutex_lock(&accounts->mutex);
     account = account_locked(accounts, id);
-    wait_us = wait_us_locked(account, charges, count, now_us);
+    wait_us = wait_us_locked(account, charges, count, now_us, over_out);
     for (unsigned i = 0; i < count && wait_us == 0; i++)
         if (charges[i].per_second > 0)
             rate_take(&account->rates[charges[i].rate],

@@ -97,8 +97,10 @@ static enum limit address_limit(struct admissions *admissions,
     const struct charge charge = {
         RATE_CONNECTIONS, 1,
         (uint64_t)admissions->config->connections_per_address_per_second};
+    enum account_rate over;
 
-    if (accounts_spend(admissions->accounts, account, &charge, 1, now_us) > 0)
+    if (accounts_spend(admissions->accounts, account, &charge, 1, now_us,
+                       &over) > 0)
         return LIMIT_ADDRESS_PER_SECOND;
     if (!accounts_hold(admissions->accounts, account, HOLD_CONNECTIONS,
                        admissions->per_address))

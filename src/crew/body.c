@@ -29,6 +29,7 @@ void body_destroy(struct connection *connection)
 
 static void refuse_size(struct connection *connection)
 {
+    metrics_add(&connection->crew->metrics, METRIC_over_body_max_bytes, 1);
     connection->keeps_alive = false;
     connection->has_body_left = true;
     connection_refuse(connection, 413, "too_big",

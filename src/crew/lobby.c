@@ -107,6 +107,64 @@ static bool asks_for_head(struct text head)
     return head.length > 5 && memcmp(head.bytes, "HEAD ", 5) == 0;
 }
 
+/* clang-format off */
+/*    what    status  counted as                    sentence                                            */
+#define HEAD_LIMITS(L)                                                                                   \
+    L(URL,    414,    METRIC_over_url_max_bytes,    "the request's path and query are over the limit")   \
+    L(BYTES,  431,    METRIC_over_head_max_bytes,   "the request's head is over the limit")              \
+    L(COUNT,  431,    METRIC_over_headers_max,      "the request has more headers than it may have")
+/* clang-format on */
+
+enum head_limit {
+#define L(name, status, metric, sentence) HEAD_##name,
+    HEAD_LIMITS(L)
+#undef L
+        HEAD_IS_RIGHT
+};
+
+static const struct {
+    unsigned status;
+    enum metric metric;
+    const char *sentence;
+} head_limits[] = {
+#define L(name, status, metric, sentence) {status, metric, sentence},
+    HEAD_LIMITS(L)
+#undef L
+};
+
+/* What the settings forbid beyond RFC 9112. A head that is not whole yet has
+ * only its length. */
+static enum head_limit head_limit(const struct crew *crew, bool is_whole,
+                                  size_t bytes)
+{
+    const struct config *config = crew->options.config;
+
+    if (is_whole && crew->head.target_bytes > (size_t)config->url_max_bytes)
+        return HEAD_URL;
+    if (bytes > (size_t)config->head_max_bytes)
+        return HEAD_BYTES;
+    if (is_whole && crew->head.header_count > (unsigned)config->headers_max)
+        return HEAD_COUNT;
+    return HEAD_IS_RIGHT;
+}
+
+static void refuse_over(struct connection *connection, enum head_limit over)
+{
+    metrics_add(&connection->crew->metrics, head_limits[over].metric, 1);
+    refuse_head(connection, head_limits[over].status,
+                head_limits[over].sentence);
+}
+
+/* The check knows the largest that these two limits can be. */
+static void refuse_malformed(struct connection *connection, unsigned status,
+                             const char *why)
+{
+    for (unsigned i = 0; i < HEAD_IS_RIGHT; i++)
+        if (head_limits[i].status == status && i != HEAD_BYTES)
+            metrics_add(&connection->crew->metrics, head_limits[i].metric, 1);
+    refuse_head(connection, status, why);
+}
+
 /* False: there is no whole head yet. */
 static bool read_head(struct connection *connection)
 {
@@ -116,7 +174,10 @@ static bool read_head(struct connection *connection)
     const char *why = "malformed request";
     enum status st = http_head_check(head, &crew->head, &http_status, &why);
 
-    if (st == ST_EMPTY && head.length < HEAD_MAX_BYTES) {
+    enum head_limit over;
+
+    if (st == ST_EMPTY &&
+        head.length <= (size_t)crew->options.config->head_max_bytes) {
         if (!connection->has_begun && connection->standing.limit == LIMIT_NONE)
             connection_set_deadline(connection, crew->options.config->head_ms);
         connection->has_begun = true;
@@ -124,12 +185,14 @@ static bool read_head(struct connection *connection)
     }
     connection->has_begun = false;
     connection->is_head = asks_for_head(head); /* refusals have no body then */
-    if (st == ST_EMPTY || (st == ST_OK && crew->head.bytes > HEAD_MAX_BYTES)) {
-        refuse_head(connection, 431, "the request's head is over 16 KiB");
+    if (st == ST_BAD_INPUT) {
+        refuse_malformed(connection, http_status, why);
         return true;
     }
-    if (st != ST_OK) {
-        refuse_head(connection, http_status, why);
+    over = head_limit(crew, st == ST_OK,
+                      st == ST_OK ? crew->head.bytes : head.length);
+    if (over != HEAD_IS_RIGHT) {
+        refuse_over(connection, over);
         return true;
     }
     head.length = crew->head.bytes;

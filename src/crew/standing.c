@@ -4,6 +4,7 @@
  *     introduce       a PROXY header said whose it is: as that one
  *     set_client      a trusted proxy's request: for its client, until
  *     end_request     it is answered
+ *     hold_stream     it is one of its subject's streams, until end_request
  *     end             what is held goes back
  *
  * A connection holds one account at a time. The gauge of connections in the
@@ -92,8 +93,34 @@ void connection_set_client(struct connection *connection,
     count_reserved(connection, 1);
 }
 
+bool connection_hold_stream(struct connection *connection, struct text subject,
+                            uint64_t most)
+{
+    struct accounts *accounts = admissions_of(connection)->accounts;
+    account_id account = accounts_ref_subject(accounts, subject);
+
+    CHECK(connection->standing.subject == ACCOUNT_NONE);
+    if (!accounts_hold(accounts, account, HOLD_STREAMS, most)) {
+        accounts_unref(accounts, &account);
+        return false;
+    }
+    connection->standing.subject = account;
+    return true;
+}
+
+static void end_stream(struct connection *connection)
+{
+    struct accounts *accounts = admissions_of(connection)->accounts;
+
+    if (connection->standing.subject == ACCOUNT_NONE)
+        return;
+    accounts_give_back(accounts, connection->standing.subject, HOLD_STREAMS);
+    accounts_unref(accounts, &connection->standing.subject);
+}
+
 void standing_end_request(struct connection *connection)
 {
+    end_stream(connection);
     if (!connection->standing.is_proxied)
         return;
     count_reserved(connection, -1);
@@ -104,6 +131,7 @@ void standing_end_request(struct connection *connection)
 
 void standing_end(struct connection *connection)
 {
+    end_stream(connection);
     give_back(connection);
 }
 

@@ -17,6 +17,7 @@ struct standing {
     struct address peer; /* whom the socket is with, or its PROXY header says */
     struct address client; /* the same, or whom a proxy's request is from */
     account_id account;    /* of the client; NONE: a trusted proxy itself */
+    account_id subject;    /* of the stream that it is, or NONE */
     uint8_t limit;         /* enum limit: it is in the reserve because of it */
     bool is_proxied : 1;   /* the peer is trusted: requests name their client */
 };
@@ -28,11 +29,11 @@ void standing_begin(struct connection *connection, const struct address *peer,
 bool standing_introduce(struct connection *connection,
                         const struct address *source);
 
-/* The request is over: what its client held is given back, if it came through
- * a proxy. */
+/* The request is over: so is the stream that it was, and what its client held is
+ * given back, if it came through a proxy. */
 void standing_end_request(struct connection *connection);
 
-/* For good. */
+/* For good; harmless the second time. */
 void standing_end(struct connection *connection);
 
 /* How long a client may take for what the setting gives so long: less in the

@@ -49,6 +49,8 @@ static bool has_selector(const struct order *order, struct text selector)
     return false;
 }
 
+const char order_has_too_many[] = "too many channels on one connection";
+
 static enum status add_selector(struct reading *reading, struct text selector)
 {
     struct order *order = reading->order;
@@ -60,7 +62,7 @@ static enum status add_selector(struct reading *reading, struct text selector)
     if (has_selector(order, selector))
         return ST_OK;
     if (order->selector_count == (unsigned)reading->config->selectors_max)
-        return wrong(reading, "too many channels on one connection");
+        return wrong(reading, order_has_too_many);
     order->selectors =
         must_realloc(order->selectors,
                      (order->selector_count + 1) * sizeof *order->selectors);

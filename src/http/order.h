@@ -65,6 +65,9 @@ enum status order_read(const struct handoff_request *request, struct text form,
                        const char **why_out) MUST_USE;
 void order_destroy(struct order **order);
 
+/* This `*why_out`: over the setting selectors_max. */
+extern const char order_has_too_many[];
+
 enum frame_format order_format(const struct order *order, bool is_http_10);
 
 #endif

@@ -11,50 +11,72 @@
 
 #include <tidings/check.h>
 
+#include <inttypes.h>
 #include <stdlib.h>
 
 static const struct {
     unsigned status;
     const char *sentence;
+    enum metric metric;
 } rows[LIMIT_COUNT] = {
-#define L(name, setting, status, sentence) [LIMIT_##name] = {status, sentence},
+#define L(name, setting, status, sentence)                                     \
+    [LIMIT_##name] = {status, sentence, METRIC_over_##setting},
     LIMITS(L)
 #undef L
 };
 
-/* Between one and three seconds, so that they do not all come back together. */
-static unsigned retry_after_s(struct connection *connection)
+/* Between one and three seconds if nobody knows, so that they do not all come
+ * back together. */
+static uint64_t retry_after_s(struct connection *connection, int64_t wait_ms)
 {
-    return 1 + crew_random(connection_crew(connection)) % 3;
+    return wait_ms > 0 ? (uint64_t)(wait_ms + 999) / 1000
+                       : 1 + crew_random(connection_crew(connection)) % 3;
 }
 
-void over_limit_refuse(struct connection *connection, enum limit limit)
+/* What comes with the connection was counted when that was let in. */
+static void count(struct connection *connection, enum limit limit)
 {
     struct metrics *metrics = crew_metrics(connection_crew(connection));
-    struct buffer headers;
 
     CHECK(limit > LIMIT_NONE && limit < LIMIT_COUNT);
-    metrics_add(metrics, METRIC_reserve_refused, 1);
+    metrics_add(metrics,
+                connection_limit(connection) == limit ? METRIC_reserve_refused
+                                                      : rows[limit].metric,
+                1);
+}
+
+static void refuse(struct connection *connection, enum limit limit,
+                   int64_t wait_ms)
+{
+    struct buffer headers;
+
     buffer_init(&headers);
-    buffer_printf(&headers, "Retry-After: %u\r\n", retry_after_s(connection));
+    buffer_printf(&headers, "Retry-After: %" PRIu64 "\r\n",
+                  retry_after_s(connection, wait_ms));
     connection_refuse(connection, rows[limit].status,
                       rows[limit].status == 429 ? "too_many" : "overload",
                       rows[limit].sentence, buffer_text(&headers));
     buffer_fini(&headers);
 }
 
+void over_limit_refuse(struct connection *connection, enum limit limit,
+                       int64_t wait_ms)
+{
+    count(connection, limit);
+    refuse(connection, limit, wait_ms);
+}
+
 void over_limit_turn_away(struct connection *connection, struct order **order,
-                          enum limit limit)
+                          enum limit limit, int64_t wait_ms)
 {
     const bool is_stream =
         !(*order)->is_one_answer && (*order)->flavor != FLAVOR_WEBSOCKET;
 
-    if (!is_stream || connection_is_head(connection)) {
-        order_destroy(order);
-        over_limit_refuse(connection, limit);
+    count(connection, limit);
+    if (is_stream && !connection_is_head(connection)) {
+        stream_turn_away(connection, order);
         return;
     }
-    metrics_add(crew_metrics(connection_crew(connection)),
-                METRIC_reserve_refused, 1);
-    stream_turn_away(connection, order);
+    order_destroy(order);
+    refuse(connection, limit, wait_ms);
 }

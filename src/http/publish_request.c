@@ -11,6 +11,8 @@
  * before it is on disk.
  */
 #include "access.h"
+#include "over_limit.h"
+#include "quota.h"
 #include "routes.h"
 
 #include "base/seeded_bug.h"
@@ -136,6 +138,8 @@ static void answered(struct connection *connection, struct publish *publish)
     struct buffer body;
 
     if (publish->result == ST_FULL) { /* of the journal: waiting is in vain */
+        metrics_add(crew_metrics(connection_crew(connection)),
+                    METRIC_over_channels_max, 1);
         refuse(connection, 507, "channels_full",
                "there are as many channels as there may be");
         publish_destroy(&publish);
@@ -167,7 +171,16 @@ static void answered(struct connection *connection, struct publish *publish)
 static void commit(struct connection *connection, struct publish **publish)
 {
     enum status why = ST_OK;
+    int64_t wait_ms = 0;
+    enum limit limit = quota_publish(connection, *publish, &wait_ms);
 
+    if (limit != LIMIT_NONE) {
+        publish_destroy(publish);
+        metrics_add(crew_metrics(connection_crew(connection)),
+                    METRIC_http_publish_refused, 1);
+        over_limit_refuse(connection, limit, wait_ms);
+        return;
+    }
     if (connection_commit(connection, publish, &why))
         return;
     publish_destroy(publish);
@@ -210,9 +223,11 @@ static enum status read_line(struct connection *connection, struct text line,
         *why = "a line's type is not valid or is reserved";
     else if (parsed.key.length > EVENT_KEY_MAX_BYTES)
         *why = "a line's key is over 256 bytes";
-    else if (parsed.data.length > (size_t)request->config->event_max_bytes)
+    else if (parsed.data.length > (size_t)request->config->event_max_bytes) {
+        metrics_add(crew_metrics(connection_crew(connection)),
+                    METRIC_over_event_max_bytes, 1);
         *why = "a line's data is over the limit";
-    else if (!utf8_is_valid(parsed.data) || !utf8_is_valid(parsed.key))
+    } else if (!utf8_is_valid(parsed.data) || !utf8_is_valid(parsed.key))
         *why = "a line is not UTF-8";
     else {
         st = ST_OK;
@@ -312,6 +327,8 @@ static void on_body(struct connection *connection, struct text body)
     if (request->is_amendment && request->kind == AMENDMENT_WITHDRAWAL)
         body = text_of("");
     if (body.length > (size_t)request->config->event_max_bytes) {
+        metrics_add(crew_metrics(connection_crew(connection)),
+                    METRIC_over_event_max_bytes, 1);
         refuse(connection, 413, "too_big", "the event is over the limit");
         return;
     }

@@ -156,7 +156,7 @@ static void route_to(const struct http_context *context,
         refuse_method(connection, route);
     else if (connection_limit(connection) != LIMIT_NONE &&
              !is_for_reserve(route))
-        over_limit_refuse(connection, connection_limit(connection));
+        over_limit_refuse(connection, connection_limit(connection), 0);
     else if (is_change(route, method) &&
              !origins_allow_request(context->config, request))
         connection_refuse(connection, 403, "foreign_origin",

@@ -23,6 +23,8 @@
  */
 #include "session_subscribe.h"
 
+#include "over_limit.h"
+#include "quota.h"
 #include "resume.h"
 #include "stream.h"
 
@@ -234,21 +236,32 @@ static void settle(struct connection *connection, struct order **order,
 
 static void refuse_new(struct connection *connection, enum status st)
 {
-    if (st == ST_FULL)
-        connection_refuse(connection, 503, "sessions_full",
-                          "there are as many sessions as there may be",
-                          text_of("Retry-After: 60\r\n"));
-    else
+    if (st != ST_FULL) {
         session_refuse(connection, st);
+        return;
+    }
+    metrics_add(crew_metrics(connection_crew(connection)),
+                METRIC_over_sessions_max, 1);
+    connection_refuse(connection, 503, "sessions_full",
+                      "there are as many sessions as there may be",
+                      text_of("Retry-After: 60\r\n"));
 }
 
 void session_open(struct connection *connection, struct order **order)
 {
     struct session_view view = {.is_settled = true};
     enum status st = use(connection, *order, &view);
+    enum limit limit;
+    int64_t wait_ms;
 
-    if (st == ST_NOT_FOUND && !connection_is_head(connection))
+    if (st == ST_NOT_FOUND && !connection_is_head(connection)) {
+        limit = quota_session(connection, &wait_ms);
+        if (limit != LIMIT_NONE) {
+            over_limit_turn_away(connection, order, limit, wait_ms);
+            return;
+        }
         st = create(connection, *order, &view);
+    }
     if (st == ST_NOT_FOUND) {
         stream_open(connection, order);
     } else if (st == ST_OK) {

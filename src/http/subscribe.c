@@ -5,6 +5,7 @@
  */
 #include "access.h"
 #include "over_limit.h"
+#include "quota.h"
 #include "routes.h"
 #include "session_owner.h"
 #include "session_subscribe.h"
@@ -35,17 +36,22 @@ static void subscribe(struct connection *connection,
                       const struct config *config)
 {
     struct order *order = NULL;
+    enum limit limit;
     const char *why = "";
 
     if (!access_identify_form(connection, form) ||
         access_refuse_foreign(connection))
         return;
     if (order_read(request, form, config, &order, &why) != ST_OK) {
+        if (why == order_has_too_many)
+            metrics_add(crew_metrics(connection_crew(connection)),
+                        METRIC_over_selectors_max, 1);
         connection_refuse(connection, 400, "bad_request", why, text_of(""));
         return;
     }
     if (connection_limit(connection) != LIMIT_NONE) {
-        over_limit_turn_away(connection, &order, connection_limit(connection));
+        over_limit_turn_away(connection, &order, connection_limit(connection),
+                             0);
         return;
     }
     if (!is_allowed(connection, order)) {
@@ -59,7 +65,10 @@ static void subscribe(struct connection *connection,
         order_destroy(&order);
         return;
     }
-    if (order->session.length > 0)
+    limit = quota_stream(connection);
+    if (limit != LIMIT_NONE)
+        over_limit_turn_away(connection, &order, limit, 0);
+    else if (order->session.length > 0)
         session_open(connection, &order);
     else
         stream_open(connection, &order);

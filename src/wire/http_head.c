@@ -240,6 +240,7 @@ static enum status check_head(struct http_check *check, struct text bytes)
     if (st != ST_OK)
         return st;
     check->head.bytes = (size_t)(at - bytes.bytes);
+    check->head.header_count = check->field_count;
     return http_check_fields_together(check);
 }
 

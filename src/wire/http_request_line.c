@@ -181,6 +181,7 @@ enum status http_check_request_line(struct http_check *check, struct text line)
         return http_refuse(check, REFUSED_REQUEST_LINE);
     start = method_end + 1;
     target_end = skip(start, end, HTTP_IS_TARGET);
+    check->head.target_bytes = (size_t)(target_end - start);
     if (target_end - start > HTTP_TARGET_MAX_BYTES)
         return http_refuse(check, REFUSED_TARGET_LONG);
     if (target_end == end)

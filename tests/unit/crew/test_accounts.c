@@ -17,6 +17,8 @@
 
 enum { REMEMBERED = 4096 };
 
+static _Thread_local enum account_rate over;
+
 static struct address numbered(uint32_t number)
 {
     struct address address = {{0x20, 0x01, 0x0d, 0xb8}};
@@ -72,8 +74,8 @@ static void test_nobody_s_account_limits_nothing(void **state)
     (void)state;
     assert_true(accounts_hold(accounts, none, HOLD_STREAMS, 1));
     assert_true(accounts_hold(accounts, none, HOLD_STREAMS, 1));
-    assert_int_equal(accounts_spend(accounts, none, &charge, 1, 0), 0);
-    assert_int_equal(accounts_spend(accounts, none, &charge, 1, 0), 0);
+    assert_int_equal(accounts_spend(accounts, none, &charge, 1, 0, &over), 0);
+    assert_int_equal(accounts_spend(accounts, none, &charge, 1, 0, &over), 0);
     accounts_give_back(accounts, none, HOLD_STREAMS);
     accounts_unref(accounts, &none);
     accounts_destroy(&accounts);
@@ -103,10 +105,10 @@ static void test_what_is_remembered(void **state)
     account_id id = ref(accounts, 0);
 
     (void)state;
-    assert_int_equal(accounts_spend(accounts, id, &charge, 1, 1), 0);
+    assert_int_equal(accounts_spend(accounts, id, &charge, 1, 1, &over), 0);
     accounts_unref(accounts, &id);
     id = ref(accounts, 0);
-    assert_int_equal(accounts_spend(accounts, id, &charge, 1, 1), 1000);
+    assert_int_equal(accounts_spend(accounts, id, &charge, 1, 1, &over), 1000);
     accounts_unref(accounts, &id);
     for (uint32_t i = 1; i <= REMEMBERED + 2; i++) {
         id = ref(accounts, i);
@@ -114,7 +116,7 @@ static void test_what_is_remembered(void **state)
         accounts_unref(accounts, &id);
     }
     id = ref(accounts, 0);
-    assert_int_equal(accounts_spend(accounts, id, &charge, 1, 1), 0);
+    assert_int_equal(accounts_spend(accounts, id, &charge, 1, 1, &over), 0);
     accounts_unref(accounts, &id);
     id = ref(accounts, REMEMBERED + 2);
     accounts_unref(accounts, &id);
@@ -181,10 +183,11 @@ static void test_charges_are_all_or_none(void **state)
     const struct charge events = {RATE_EVENTS, 1, 2};
 
     (void)state;
-    assert_int_equal(accounts_spend(accounts, id, both, 2, 1), 0);
-    assert_int_equal(accounts_spend(accounts, id, both, 2, 1), 1000);
-    assert_int_equal(accounts_spend(accounts, id, &events, 1, 1), 0);
-    assert_int_equal(accounts_spend(accounts, id, &events, 1, 1), 500);
+    assert_int_equal(accounts_spend(accounts, id, both, 2, 1, &over), 0);
+    assert_int_equal(accounts_spend(accounts, id, both, 2, 1, &over), 1000);
+    assert_int_equal(over, RATE_BYTES);
+    assert_int_equal(accounts_spend(accounts, id, &events, 1, 1, &over), 0);
+    assert_int_equal(accounts_spend(accounts, id, &events, 1, 1, &over), 500);
     accounts_unref(accounts, &id);
     accounts_destroy(&accounts);
 }
@@ -199,7 +202,7 @@ static void *churn(void *arg)
         const bool is_held =
             accounts_hold(accounts, id, HOLD_CONNECTIONS, 1 + i % 2);
 
-        (void)accounts_spend(accounts, id, &charge, 1, i);
+        (void)accounts_spend(accounts, id, &charge, 1, i, &over);
         if (is_held)
             accounts_give_back(accounts, id, HOLD_CONNECTIONS);
         accounts_unref(accounts, &id);
