@@ -159,6 +159,8 @@ static void check(struct connection *connection, struct text token,
         token_cache_check(token_cache_of(crew), crew_keyring(crew), token,
                           clock_wall_ms(&system_clock), metrics, &grant, &why);
 
+    if (seeded_bug("token-logged"))
+        LOG_LINE(LOG_DEBUG, "http", "a token", LOG_TXT("token", token));
     if (st != ST_OK) {
         metrics_add(metrics, METRIC_tokens_refused, 1);
         LOG_LINE(LOG_DEBUG, "http", "a token does not hold",
@@ -314,7 +316,8 @@ bool access_is_operator(struct connection *connection,
                         const struct handoff_request *request)
 {
     return !crew_needs_tokens(connection_crew(connection)) ||
-           access_is_admin(connection) || access_is_local(connection, request);
+           access_is_admin(connection) ||
+           access_is_local(connection, request) || seeded_bug("figures-open");
 }
 
 bool access_is_admin(const struct connection *connection)

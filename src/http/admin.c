@@ -165,6 +165,11 @@ void admin_channels(const struct http_context *context,
     entry = channel_name_is_valid(name)
                 ? registry_find(journal_registry(context->journal), name)
                 : NULL;
+    if (seeded_bug("channel-betrayed") && entry == NULL) {
+        connection_refuse(connection, 404, "not_found", "no such channel",
+                          text_of(""));
+        return;
+    }
     buffer_init(&body);
     if (channel_name_is_valid(name) && may_see(connection, name))
         append_if_known(&body, context->presence, entry, name);

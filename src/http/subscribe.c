@@ -26,7 +26,10 @@ static bool is_allowed(struct connection *connection, const struct order *order)
 {
     for (unsigned i = 0; i < order->selector_count; i++)
         if (!access_may(connection, RIGHT_SUBSCRIBE, order->selectors[i]) &&
-            !seeded_bug("subscribe-unchecked"))
+            !(seeded_bug("live-unchecked") &&
+              order->position_text.length == 0) &&
+            !(seeded_bug("replay-unchecked") &&
+              order->position_text.length > 0))
             return false;
     return order->selector_count > 0 || access_may_ask(connection);
 }
