@@ -106,7 +106,8 @@ _Static_assert(sizeof(union usa) <= sizeof(struct sockaddr_storage),
 struct handoff {
     struct handoff_options options;   /* fixed at start */
     struct mg_context *context;       /* fixed at start */
-    uint16_t port;                    /* fixed at start */
+    uint16_t port, tls_port;          /* fixed at start; 0: none */
+    unsigned plain_count;             /* master: listeners before TLS's */
     int stop_reader, stop_writer;     /* fixed at start: a pipe */
     char complaint[256];              /* main, during start: civetweb's first */
     bool is_starting;                 /* main */
@@ -229,7 +230,8 @@ static bool accept_one(struct handoff *handoff, const struct socket *listener)
     (void)getsockname(fresh.descriptor, (struct sockaddr *)&fresh.local,
                       &length);
     set_options(fresh.descriptor);
-    fresh.is_tls = listener->is_ssl != 0;
+    fresh.is_tls =
+        listener >= handoff->context->listening_sockets + handoff->plain_count;
     fresh.is_redirect = listener->ssl_redir != 0;
     handoff->options.accepted(handoff->options.accepted_arg, &fresh);
     return true;
@@ -339,8 +341,10 @@ static void *on_thread(const struct mg_context *context, int kind)
 
     platform_name_thread(is_master ? "civetweb" : "civetweb-idle");
     if (is_master) {
-        set_nonblocking_listeners(context);
         master_of = context->user_data;
+        set_nonblocking_listeners(context);
+        master_of->plain_count =
+            context->num_listening_sockets - master_of->options.tls_count;
     }
     return NULL;
 }
@@ -513,13 +517,19 @@ static void close_pipe(struct handoff *handoff)
     (void)close(handoff->stop_writer);
 }
 
-static uint16_t first_port(const struct mg_context *context)
+/* Civetweb made one listener of each entry, in their order. */
+static void learn_ports(struct handoff *handoff)
 {
     struct mg_server_port ports[LISTENERS_MAX];
-    const int count = mg_get_server_ports(context, LISTENERS_MAX, ports);
+    const int count =
+        mg_get_server_ports(handoff->context, LISTENERS_MAX, ports);
 
-    CHECK(count > 0);
-    return (uint16_t)ports[0].port;
+    const unsigned tls_count = handoff->options.tls_count;
+    const unsigned plain_count = (unsigned)count - tls_count;
+
+    CHECK(count > 0 && (unsigned)count >= tls_count);
+    handoff->port = plain_count > 0 ? (uint16_t)ports[0].port : 0;
+    handoff->tls_port = tls_count > 0 ? (uint16_t)ports[plain_count].port : 0;
 }
 
 enum status handoff_start(const struct handoff_options *options,
@@ -545,7 +555,7 @@ enum status handoff_start(const struct handoff_options *options,
         free(handoff);
         return st;
     }
-    handoff->port = first_port(handoff->context);
+    learn_ports(handoff);
     *handoff_out = handoff;
     return ST_OK;
 }
@@ -567,6 +577,11 @@ void handoff_stop(struct handoff **handoff)
 uint16_t handoff_port(const struct handoff *handoff)
 {
     return handoff->port;
+}
+
+uint16_t handoff_tls_port(const struct handoff *handoff)
+{
+    return handoff->tls_port;
 }
 
 const char *handoff_civetweb_version(void)

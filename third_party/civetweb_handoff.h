@@ -31,7 +31,7 @@ struct handoff_lender;
 struct handoff_socket {
     int descriptor; /* non-blocking, close-on-exec; TCP_NODELAY is set */
     struct sockaddr_storage local, remote;
-    bool is_tls; /* the TLS handshake is still to be made (a later issue) */
+    bool is_tls;      /* the TLS handshake is still to be made, by the owner */
     bool is_redirect; /* listener that only redirects to TLS */
 };
 
@@ -58,6 +58,7 @@ struct handoff_options {
     const char *listen; /* civetweb's listening_ports, e.g. "127.0.0.1:0" */
     handoff_accepted_fn *accepted;
     void *accepted_arg;
+    unsigned tls_count; /* so many, the last of the list, are for TLS */
 };
 
 enum status handoff_start(const struct handoff_options *options,
@@ -66,8 +67,9 @@ enum status handoff_start(const struct handoff_options *options,
 /* Stops accepting and joins civetweb's threads; lenders must be gone. */
 void handoff_stop(struct handoff **handoff);
 
-/* The port of the first listener. */
+/* The port of the first listener without TLS, or with; 0: there is none. */
 uint16_t handoff_port(const struct handoff *handoff);
+uint16_t handoff_tls_port(const struct handoff *handoff);
 
 struct handoff_lender *handoff_lender_create(struct handoff *handoff);
 void handoff_lender_destroy(struct handoff_lender **lender);

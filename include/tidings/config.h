@@ -28,10 +28,18 @@
 /* clang-format off */
 /*          name                default         min  max            unit     help */
 #define SETTINGS(NUMBER, FLAG, WORD, CHOICE)                                                                          \
-    WORD  (listen,              "127.0.0.1:8080",                   "addr",   "address:port to serve HTTP on; port 0: any free one")      \
+    WORD  (listen,              "127.0.0.1:8080",                   "addr",   "address:port to serve HTTP on, or several with commas; port 0: any free one; empty: HTTPS only") \
+    WORD  (listen_tls,          "",                                 "addr",   "the same for HTTPS; empty: none. One of the two must be there")  \
+    WORD  (tls_certificate,     "",                                 "file",   "PEM: the certificate for HTTPS and the chain behind it; read again when it changes") \
+    WORD  (tls_key,             "",                                 "file",   "PEM: its key, not readable by everybody; empty: in the same file") \
+    FLAG  (tls_redirect,        false,                              "flag",   "requests that come without TLS are sent to HTTPS (308)")   \
+    NUMBER(tls_public_port,     0,              0,   65535,         "port",   "where browsers find HTTPS, for redirects; 0: where it listens") \
+    NUMBER(handshake_ms,        10000,          10,  600000,        "ms",     "time for a TLS handshake")                                 \
+    NUMBER(handshakes_max,      4000,           1,   1000000,       "count",  "TLS handshakes under way; one more ends the oldest")       \
     FLAG  (insecure,            false,                              "flag",   "serve any address although nobody needs a token")          \
     WORD  (data,                "tidings-data",                     "dir",    "where the journal is kept; created if missing")            \
     WORD  (port_file,           "",                                 "file",   "the port really used is written here once ready")          \
+    WORD  (tls_port_file,       "",                                 "file",   "the same for the port of HTTPS")                           \
     NUMBER(crew_threads,        0,              0,   64,            "count",  "threads that serve connections; 0: one per core")          \
     NUMBER(connections_max,     0,              0,   10000000,      "count",  "open connections in all; 0: what the system's limit of files allows") \
     NUMBER(connections_reserve, 64,             0,   100000,        "count",  "connections beyond the limits that may still publish and ask for health; within what the files allow") \
@@ -127,6 +135,8 @@
     CHOICE(gzip,                "on", "on|off",                               "as the setting of this name, for these channels")
 /* clang-format on */
 
+enum { LISTEN_MAX = 16 }; /* addresses in all */
+
 /* What a pattern's section says; -1 / 0: not said there. */
 struct channel_config {
     char *pattern;
@@ -171,7 +181,16 @@ void config_help(FILE *out);
 const struct channel_config *config_channel(const struct config *config,
                                             struct text channel);
 
-/* Is the host of `listen` a loopback one? */
+/* Is each host that is listened on a loopback one? */
 bool config_is_loopback(const struct config *config);
+
+/* Each entry of a list of addresses in turn, from cursor 0; false: no more. */
+bool config_next_address(const char *list, size_t *cursor,
+                         struct text *address_out);
+unsigned config_count_addresses(const char *list);
+
+/* Do the settings of the listeners go together? */
+enum status config_check_listeners(const struct config *config, char *why,
+                                   size_t why_bytes) MUST_USE;
 
 #endif

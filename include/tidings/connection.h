@@ -1,7 +1,7 @@
 /* connection.h -- one client's socket, from accept to close.
  *
- * Life: a fresh socket comes to a crew thread and waits in the LOBBY for a
- * whole request head, which is lent to civetweb and routed to the handler. The
+ * Life: a fresh socket comes to a crew thread, shakes hands if its port speaks
+ * TLS, and waits in the LOBBY for a whole request head, which is lent to civetweb and routed to the handler. The
  * handler decides what comes next: an answer, a body to read, a stream, a wait,
  * a move to another crew thread. It does so by the calls below and by giving
  * the connection a *role*: what the http chapter knows about it. Nothing here
@@ -33,8 +33,10 @@ struct crew;
 /* clang-format off */
 /*     state       may move to                                                             meaning       */
 #define CONNECTION_STATES(S)                                                                             \
-    S(GREETING,   BIT(CONNECTION_LOBBY) | BIT(CONNECTION_GONE),                                          \
+    S(GREETING,   BIT(CONNECTION_HANDSHAKING) | BIT(CONNECTION_LOBBY) | BIT(CONNECTION_GONE),            \
                   "new; waits for the PROXY header, if one must come")                                   \
+    S(HANDSHAKING, BIT(CONNECTION_LOBBY) | BIT(CONNECTION_ANSWERING) | BIT(CONNECTION_GONE),             \
+                  "agrees on keys with a client of a TLS port")                                          \
     S(LOBBY,      BIT(CONNECTION_BODY) | BIT(CONNECTION_COMMITTING) | BIT(CONNECTION_ANSWERING) |        \
                   BIT(CONNECTION_STREAMING) | BIT(CONNECTION_WAITING) | BIT(CONNECTION_MOVING) |         \
                   BIT(CONNECTION_CLOSING) | BIT(CONNECTION_GONE), "waits for a whole request head")      \
@@ -138,6 +140,9 @@ bool connection_hold_stream(struct connection *connection, struct text subject,
 bool connection_is_proxied(const struct connection *connection);
 void connection_set_client(struct connection *connection,
                            const struct address *client);
+
+/* Does it speak TLS with us? */
+bool connection_is_tls(const struct connection *connection);
 
 /* Is the client a program on this machine, or a proxy here? */
 bool connection_is_local(const struct connection *connection);

@@ -28,6 +28,7 @@
 #include <tidings/wire.h>
 
 struct crew;
+struct tls;
 struct handoff;
 struct presence;
 struct replay_cache;
@@ -43,6 +44,7 @@ typedef void crew_handler_fn(void *arg, struct connection *connection,
 struct crew_options {
     const struct config *config;
     struct journal *journal;
+    struct tls *tls; /* NULL: no listener speaks it */
     crew_handler_fn *handler;
     void *handler_arg;
     struct admissions *admissions;

@@ -17,11 +17,12 @@
 
 struct server;
 
-/* `presence`: where subscribers are counted by channel, or NULL; lent. */
+/* `presence`: where subscribers are counted by channel, or NULL; lent.
+ * ST_BAD_INPUT: the certificate or its key cannot be used. */
 struct presence;
 enum status server_create(const struct config *config, struct journal *journal,
-                          struct presence *presence,
-                          struct server **server_out) MUST_USE;
+                          struct presence *presence, struct server **server_out,
+                          char *why, size_t why_bytes) MUST_USE;
 
 /* Is what brings messages in (NATS) connected now? Any thread. */
 struct intake_check {
@@ -48,7 +49,13 @@ void server_set_keys(struct server *server, struct keyring *keyring);
 /* Until that wall time browsers stay away; 0: that is over. */
 void server_announce(struct server *server, int64_t until_wall_ms);
 
+/* Of the first listener without TLS, or with; 0: there is none. */
 uint16_t server_port(const struct server *server);
+uint16_t server_tls_port(const struct server *server);
+
+/* Reads the certificate and its key again. What cannot be used is told in the
+ * log, and the old pair stays. */
+void server_reload_tls(struct server *server);
 
 /* Requests get 503, streams and waits end one by one over config->drain_ms. */
 void server_drain(struct server *server);

@@ -42,6 +42,14 @@
     METRIC(proxy_headers_refused,    "counter", "connections closed for a PROXY header that was missing, late, malformed or not from a trusted proxy") \
     METRIC(reserve_refused,          "counter", "requests that a connection of the reserve may not make") \
     METRIC(requests,                 "counter", "requests whose head was routed")                    \
+    METRIC(tls_handshakes,           "counter", "TLS handshakes that were completed")                \
+    METRIC(tls_resumed,              "counter", "of these, resumed from an earlier session")         \
+    METRIC(tls_handshakes_failed,    "counter", "TLS handshakes that came to nothing")               \
+    METRIC(tls_handshakes_dropped,   "counter", "TLS handshakes under way that were given up for newer ones") \
+    METRIC(tls_handshaking,          "gauge",   "TLS handshakes under way")                          \
+    METRIC(tls_reloads,              "counter", "times a new certificate was taken")                 \
+    METRIC(tls_reloads_failed,       "counter", "times a new certificate was of no use")             \
+    METRIC(tls_certificate_expires,  "gauge",   "its end in unix seconds; 0: none")                  \
     METRIC(heads_refused,            "counter", "request heads answered 4xx before routing")         \
     METRIC(deadlines_missed,         "counter", "connections closed for a head, body or read too slow") \
     METRIC(subscribers,              "gauge",   "streams and waiting long-polls now")                \

@@ -13,6 +13,7 @@
 #include <tidings/config.h>
 #include <tidings/nats_login.h>
 #include <tidings/shutdown.h>
+#include <tidings/tls.h>
 #include <tidings/wire.h>
 
 #include "command.h"
@@ -29,12 +30,14 @@ enum status cli_check_access(const struct config *config,
 {
     const bool has_keys = !keyring_is_empty(keyring);
 
+    if (config_check_listeners(config, why, why_bytes) != ST_OK)
+        return ST_BAD_INPUT;
     if (!has_keys && !config->insecure && !config_is_loopback(config))
         (void)snprintf(why, why_bytes,
-                       "listen = %s is no loopback address and nobody needs a "
-                       "token; set token_keys, use a loopback address, or "
-                       "--insecure if that is meant",
-                       config->listen);
+                       "listen = %s, listen_tls = %s: others could reach this "
+                       "and nobody needs a token; set token_keys, use a "
+                       "loopback address, or --insecure if that is meant",
+                       config->listen, config->listen_tls);
     else if (!has_keys && strcmp(config->admin, "token") == 0)
         (void)snprintf(why, why_bytes,
                        "admin = token needs keys, and there are none: set "
@@ -105,9 +108,19 @@ static void print_nats(const struct config *config)
     buffer_fini(&shown);
 }
 
+static void print_listeners(const char *scheme, const char *list)
+{
+    struct text address;
+    size_t cursor = 0;
+
+    while (config_next_address(list, &cursor, &address))
+        printf("listens   %s://%.*s\n", scheme, TEXT_ARGS(address));
+}
+
 static void print_plan(const struct config *config)
 {
-    printf("listens   http://%s\n", config->listen);
+    print_listeners("http", config->listen);
+    print_listeners("https", config->listen_tls);
     printf("journal   %s\n", config->data);
     print_keeping(config);
     print_nats(config);
@@ -190,6 +203,21 @@ static enum status check_nats(const struct config *config, char *why,
                                    : nats_login_check(&login, why, why_bytes);
 }
 
+/* Is there a certificate that would serve? */
+static enum status check_pair(const struct config *config, char *why,
+                              size_t why_bytes)
+{
+    struct tls *tls = NULL;
+    enum status st = ST_OK;
+
+    if (config->listen_tls[0] == '\0')
+        return ST_OK;
+    st = tls_open(config->tls_certificate, config->tls_key, &tls, why,
+                  why_bytes);
+    tls_close(&tls);
+    return st;
+}
+
 int cli_check(int argc, char **argv)
 {
     struct config config;
@@ -213,7 +241,8 @@ int cli_check(int argc, char **argv)
         return cli_fail(EXIT_FAILED, "%s", why);
     }
     if (keyring_load(&config, &keyring, why, sizeof why) != ST_OK ||
-        cli_check_access(&config, keyring, why, sizeof why) != ST_OK) {
+        cli_check_access(&config, keyring, why, sizeof why) != ST_OK ||
+        check_pair(&config, why, sizeof why) != ST_OK) {
         exit_code = cli_fail(EXIT_FAILED, "%s", why);
     } else {
         print_plan(&config);

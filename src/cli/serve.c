@@ -12,6 +12,7 @@
 #include <tidings/check.h>
 #include <tidings/clock.h>
 #include <tidings/config.h>
+#include <tidings/file_watch.h>
 #include <tidings/http.h>
 #include <tidings/intake.h>
 #include <tidings/journal.h>
@@ -25,7 +26,12 @@
 #include <string.h>
 #include <uv.h>
 
-enum { WHY_BYTES = 512, DRAIN_LOOK_MS = 50, DRAIN_GRACE_MS = 2000 };
+enum {
+    WHY_BYTES = 512,
+    DRAIN_LOOK_MS = 50,
+    DRAIN_GRACE_MS = 2000,
+    TICKET_KEYS_MS = 12 * 3600 * 1000
+};
 
 struct service {
     struct config config;
@@ -36,6 +42,7 @@ struct service {
     struct shutdown *shutdown;
     struct keyring *keyring; /* until the watch has it */
     struct key_watch *keys;
+    struct file_watch *certificate;
     char why[WHY_BYTES];
 
     uv_loop_t loop;
@@ -135,11 +142,9 @@ static enum status start(struct service *service)
         return st;
     make_presence(service);
     st = server_create(&service->config, service->journal, service->presence,
-                       &service->server);
-    if (st != ST_OK) {
-        (void)snprintf(service->why, WHY_BYTES, "cannot make the crew threads");
+                       &service->server, service->why, WHY_BYTES);
+    if (st != ST_OK)
         return st;
-    }
     service->keys = key_watch_start(&service->config, &service->loop,
                                     service->server, &service->keyring);
     st = shutdown_start(&service->config, &service->loop, service->server,
@@ -177,6 +182,25 @@ static enum status write_port_file(const char *path, uint16_t port)
     if (fclose(file) != 0 || !is_written || rename(fresh, path) != 0)
         return ST_IO;
     return ST_OK;
+}
+
+static void on_reload_tls(void *arg)
+{
+    struct service *service = arg;
+
+    server_reload_tls(service->server);
+}
+
+/* The keys of session tickets go with the old pair, so it is also read again
+ * now and then. */
+static void watch_certificate(struct service *service)
+{
+    const struct config *config = &service->config;
+    const char *const pair[] = {config->tls_certificate, config->tls_key, NULL};
+
+    if (config->listen_tls[0] != '\0')
+        service->certificate = file_watch_start(
+            &service->loop, pair, TICKET_KEYS_MS, on_reload_tls, service);
 }
 
 /* ---- stop
@@ -245,6 +269,7 @@ static void watch_signals(struct service *service)
 
 static void unwatch_signals(struct service *service)
 {
+    file_watch_stop(&service->certificate);
     uv_close((uv_handle_t *)&service->terminate, NULL);
     uv_close((uv_handle_t *)&service->interrupt, NULL);
     uv_close((uv_handle_t *)&service->drained, NULL);
@@ -259,13 +284,18 @@ static void unwatch_signals(struct service *service)
 static int serve(struct service *service)
 {
     enum status st;
-    uint16_t port;
+    uint16_t port = 0, tls_port = 0;
 
     watch_signals(service);
     st = start(service);
     if (st == ST_OK) {
+        watch_certificate(service);
         port = server_port(service->server);
-        st = write_port_file(service->config.port_file, port);
+        tls_port = server_tls_port(service->server);
+        st = write_port_file(service->config.port_file,
+                             port != 0 ? port : tls_port);
+        if (st == ST_OK)
+            st = write_port_file(service->config.tls_port_file, tls_port);
         if (st != ST_OK)
             (void)snprintf(service->why, WHY_BYTES,
                            "cannot write the port file");
@@ -280,6 +310,8 @@ static int serve(struct service *service)
     }
     LOG_LINE(LOG_INFO, "main", "ready",
              LOG_STR("listen", service->config.listen), LOG_NUM("port", port),
+             LOG_STR("listen_tls", service->config.listen_tls),
+             LOG_NUM("tls_port", tls_port),
              LOG_STR("data", service->config.data),
              LOG_NUM("last_id", journal_last_id(service->journal)));
     (void)uv_run(&service->loop, UV_RUN_DEFAULT);

@@ -163,30 +163,3 @@ const struct channel_config *config_channel(const struct config *config,
             return &config->channels[i];
     return NULL;
 }
-
-static bool is_ipv4_loopback(struct text host)
-{
-    unsigned dots = 0;
-
-    if (host.length < 4 || memcmp(host.bytes, "127.", 4) != 0)
-        return false;
-    for (size_t i = 0; i < host.length; i++) {
-        if (host.bytes[i] == '.')
-            dots++;
-        else if (host.bytes[i] < '0' || host.bytes[i] > '9')
-            return false; /* 127.example.org is a name */
-    }
-    return dots == 3;
-}
-
-bool config_is_loopback(const struct config *config)
-{
-    const char *colon = strrchr(config->listen, ':');
-    struct text host;
-
-    if (colon == NULL)
-        return false; /* a port alone means every address */
-    host = (struct text){config->listen, (size_t)(colon - config->listen)};
-    return is_ipv4_loopback(host) || text_is(host, "localhost") ||
-           text_is(host, "[::1]");
-}

@@ -243,6 +243,24 @@ static bool is_address(struct text text)
            memchr(text.bytes, ' ', colon - 1) == NULL;
 }
 
+static bool is_address_list(struct text text)
+{
+    struct text rest = text;
+
+    while (rest.length > 0) {
+        const char *comma = memchr(rest.bytes, ',', rest.length);
+        const size_t length =
+            comma == NULL ? rest.length : (size_t)(comma - rest.bytes);
+
+        if (!is_address((struct text){rest.bytes, length}) ||
+            length + 1 == rest.length) /* a comma at the end */
+            return false;
+        rest.bytes += comma == NULL ? length : length + 1;
+        rest.length -= comma == NULL ? length : length + 1;
+    }
+    return true;
+}
+
 static bool is_not_empty(struct text text)
 {
     return text.length > 0;
@@ -304,7 +322,8 @@ static const struct {
     bool (*is_right)(struct text text);
     const char *form;
 } word_rules[] = {
-    {"listen",      is_address,            "address:port, such as 127.0.0.1:8080 or [::1]:0"},
+    {"listen",      is_address_list,       "address:port, such as 127.0.0.1:8080 or [::1]:0, or several with commas between them"},
+    {"listen_tls",  is_address_list,       "address:port, such as 0.0.0.0:443 or [::1]:0, or several with commas between them"},
     {"data",        is_not_empty,          "the name of a directory"},
     {"origins",     origin_list_is_valid,  "exact origins with commas between them, such as https://www.example.org,http://localhost:3000: no path, and never * or null"},
     {"token_keys",  file_list_is_valid,    "names of files with commas between them"},

@@ -1,6 +1,6 @@
-/* accessors.c -- what roles may ask their crew thread.
+/* accessors.c -- what roles may ask their crew thread and their connection.
  *
- * The http chapter does not see struct crew; each of its questions is one line
+ * The http chapter sees neither struct; each of its questions is a line or two
  * here.
  */
 #include <tidings/crew.h>
@@ -139,4 +139,89 @@ unsigned crew_number(const struct crew *crew)
 struct crew *crew_numbered(const struct crew *crew, unsigned number)
 {
     return crew->peers[number];
+}
+
+/* ---- of a connection
+ * ------------------------------------------------------------------ */
+
+struct crew *connection_crew(struct connection *connection)
+{
+    return connection->crew;
+}
+
+void *connection_role(struct connection *connection)
+{
+    return connection->role;
+}
+
+void connection_set_role(struct connection *connection,
+                         const struct role_calls *calls, void *role)
+{
+    CHECK(connection->calls == NULL);
+    connection->calls = calls;
+    connection->role = role;
+}
+
+void *connection_take_role(struct connection *connection)
+{
+    void *role = connection->role;
+
+    connection->calls = NULL;
+    connection->role = NULL;
+    return role;
+}
+
+void connection_set_lines(struct connection *connection, const char *lines)
+{
+    connection->lines = lines;
+}
+
+const char *connection_lines(const struct connection *connection)
+{
+    return connection->lines;
+}
+
+void connection_set_grant(struct connection *connection, struct grant **grant,
+                          enum credential credential)
+{
+    if (connection->grant != NULL)
+        grant_unref(&connection->grant);
+    connection->grant = *grant;
+    connection->credential = (uint8_t)credential;
+    *grant = NULL;
+}
+
+const struct grant *connection_grant(const struct connection *connection)
+{
+    return connection->grant;
+}
+
+enum credential connection_credential(const struct connection *connection)
+{
+    return (enum credential)connection->credential;
+}
+
+bool connection_is_tls(const struct connection *connection)
+{
+    return connection->link.tls != NULL;
+}
+
+bool connection_is_http_10(const struct connection *connection)
+{
+    return connection->is_http_10;
+}
+
+bool connection_is_head(const struct connection *connection)
+{
+    return connection->is_head;
+}
+
+bool connection_keeps_alive(const struct connection *connection)
+{
+    return connection->keeps_alive && !connection->has_body_left;
+}
+
+enum connection_state connection_state(const struct connection *connection)
+{
+    return (enum connection_state)connection->state;
 }

@@ -20,7 +20,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <unistd.h>
 
 enum { LINGER_MS = 2000, UNSENT_BYTES = 131072 };
 
@@ -54,9 +53,14 @@ static void on_poll(uv_poll_t *handle, int status, int events)
         greeting_readable(connection);
         return;
     }
-    if ((events & UV_READABLE) != 0)
+    if (connection->state == CONNECTION_HANDSHAKING) {
+        handshake_ready(connection);
+        return;
+    }
+    if ((events & link_events(&connection->link, true, false)) != 0)
         lobby_readable(connection);
-    if ((events & UV_WRITABLE) != 0 && connection->state != CONNECTION_GONE &&
+    if ((events & link_events(&connection->link, false, true)) != 0 &&
+        connection->state != CONNECTION_GONE &&
         connection->state != CONNECTION_MOVING)
         connection_flush(connection);
 }
@@ -70,19 +74,24 @@ static bool is_deaf(const struct connection *connection)
            connection->input.length >= HEAD_MAX_BYTES;
 }
 
+static bool wants_to_read(const struct connection *connection)
+{
+    if (connection->state == CONNECTION_HANDSHAKING)
+        return list_is_empty(&connection->work); /* its turn will come */
+    return !is_deaf(connection) && !connection->peer_ended;
+}
+
 /* Starts polling for what this connection waits for now. */
 void connection_poll(struct connection *connection)
 {
-    int wanted = 0;
+    bool writes = !outbox_is_empty(&connection->outbox) &&
+                  list_is_empty(&connection->turn);
+    int wanted;
 
     if (connection->state == CONNECTION_GONE ||
         connection->state == CONNECTION_MOVING)
         return;
-    if (!is_deaf(connection) && !connection->peer_ended)
-        wanted |= UV_READABLE;
-    if (!outbox_is_empty(&connection->outbox) &&
-        list_is_empty(&connection->turn))
-        wanted |= UV_WRITABLE;
+    wanted = link_events(&connection->link, wants_to_read(connection), writes);
     if (wanted == connection->polled)
         return;
     connection->polled = (uint8_t)wanted;
@@ -138,12 +147,13 @@ void connection_create(struct crew *crew, const struct handoff_socket *fresh,
     buffer_init(&connection->input);
     outbox_init(&connection->outbox);
     platform_limit_unsent(fresh->descriptor, UNSENT_BYTES);
-    connection->descriptor = fresh->descriptor;
+    link_init(&connection->link, fresh->descriptor);
+    connection->is_tls = fresh->is_tls;
     connection->state = CONNECTION_GREETING;
     connection->crew = crew;
     standing_begin(connection, &peer, admission);
     if (uv_poll_init(&crew->loop, &connection->poll, fresh->descriptor) != 0) {
-        close(fresh->descriptor);
+        link_close(&connection->link);
         standing_end(connection);
         free(connection);
         return;
@@ -158,18 +168,17 @@ void connection_create(struct crew *crew, const struct handoff_socket *fresh,
 
 void connection_meet(struct connection *connection)
 {
-    connection_become(connection, CONNECTION_LOBBY);
-    connection_set_deadline(
-        connection, standing_patience_ms(
-                        connection, connection->crew->options.config->head_ms));
-    connection_poll(connection);
+    if (connection->is_tls)
+        handshake_begin(connection);
+    else
+        lobby_begin(connection);
 }
 
 static void free_connection(struct connection *connection)
 {
     if (connection->grant != NULL)
         grant_unref(&connection->grant);
-    close(connection->descriptor);
+    link_close(&connection->link);
     standing_end(connection);
     buffer_fini(&connection->input);
     body_destroy(connection);
@@ -202,6 +211,8 @@ void connection_close(struct connection *connection)
         connection_poll(connection);
         return;
     }
+    if (connection->state == CONNECTION_HANDSHAKING)
+        handshake_end(connection);
     connection_become(connection, CONNECTION_GONE);
     connection_end_role(connection);
     leave_crew(connection);
@@ -244,8 +255,8 @@ void connection_move(struct connection *connection, struct crew *to)
 
 void connection_adopt(struct crew *crew, struct connection *connection)
 {
-    int failed =
-        uv_poll_init(&crew->loop, &connection->poll, connection->descriptor);
+    int failed = uv_poll_init(&crew->loop, &connection->poll,
+                              connection->link.descriptor);
 
     enter_crew(connection, crew);
     if (failed != 0) {
@@ -304,7 +315,7 @@ static void linger(struct connection *connection)
     if (connection->state != CONNECTION_CLOSING)
         connection_become(connection, CONNECTION_CLOSING);
     connection->is_lingering = true;
-    (void)shutdown(connection->descriptor, SHUT_WR);
+    link_end_writing(&connection->link);
     deadline_set(&connection->crew->deadlines, &connection->deadline, LINGER_MS,
                  connection->crew->now_ms);
     connection_poll(connection);
@@ -329,6 +340,7 @@ static void on_written(struct connection *connection)
             connection->calls->drained(connection);
         return;
     case CONNECTION_GREETING:
+    case CONNECTION_HANDSHAKING:
     case CONNECTION_LOBBY:
     case CONNECTION_BODY:
     case CONNECTION_COMMITTING:
@@ -347,7 +359,7 @@ void connection_flush(struct connection *connection)
     list_remove(&connection->turn);
     if (connection->state == CONNECTION_GONE)
         return;
-    st = outbox_write(&connection->outbox, connection->descriptor,
+    st = outbox_write(&connection->outbox, &connection->link,
                       &connection->crew->metrics);
     if (st == ST_OK) {
         on_written(connection);
@@ -411,6 +423,9 @@ void connection_expire(struct connection *connection)
     switch ((enum connection_state)connection->state) {
     case CONNECTION_GREETING:
         greeting_timeout(connection);
+        return;
+    case CONNECTION_HANDSHAKING:
+        handshake_timeout(connection);
         return;
     case CONNECTION_LOBBY:
     case CONNECTION_BODY:
@@ -484,84 +499,4 @@ void connection_end_await(struct connection *connection)
     message->tag = CREW_DONE;
     message->as.done.connection = connection;
     CHECK(mailbox_answer(&connection->crew->mailbox, &link) == ST_OK);
-}
-
-/* ---- small questions
- * ---------------------------------------------------------------- */
-
-struct crew *connection_crew(struct connection *connection)
-{
-    return connection->crew;
-}
-
-void *connection_role(struct connection *connection)
-{
-    return connection->role;
-}
-
-void connection_set_role(struct connection *connection,
-                         const struct role_calls *calls, void *role)
-{
-    CHECK(connection->calls == NULL);
-    connection->calls = calls;
-    connection->role = role;
-}
-
-void *connection_take_role(struct connection *connection)
-{
-    void *role = connection->role;
-
-    connection->calls = NULL;
-    connection->role = NULL;
-    return role;
-}
-
-void connection_set_lines(struct connection *connection, const char *lines)
-{
-    connection->lines = lines;
-}
-
-const char *connection_lines(const struct connection *connection)
-{
-    return connection->lines;
-}
-
-void connection_set_grant(struct connection *connection, struct grant **grant,
-                          enum credential credential)
-{
-    if (connection->grant != NULL)
-        grant_unref(&connection->grant);
-    connection->grant = *grant;
-    connection->credential = (uint8_t)credential;
-    *grant = NULL;
-}
-
-const struct grant *connection_grant(const struct connection *connection)
-{
-    return connection->grant;
-}
-
-enum credential connection_credential(const struct connection *connection)
-{
-    return (enum credential)connection->credential;
-}
-
-bool connection_is_http_10(const struct connection *connection)
-{
-    return connection->is_http_10;
-}
-
-bool connection_is_head(const struct connection *connection)
-{
-    return connection->is_head;
-}
-
-bool connection_keeps_alive(const struct connection *connection)
-{
-    return connection->keeps_alive && !connection->has_body_left;
-}
-
-enum connection_state connection_state(const struct connection *connection)
-{
-    return (enum connection_state)connection->state;
 }

@@ -6,6 +6,7 @@
  *     take the mailbox            fresh sockets, moved connections, batches,
  * answers deliver                     every channel queues frames, once per run
  *     expire                      deadlines that have passed
+ *     handshake                   TLS: those whose next bytes are there
  *     resume, replay              pipelined requests; slices of the journal
  *     announce                    a shutdown that began is told
  *     flush                       each touched connection is written once
@@ -139,6 +140,8 @@ enum status crew_create(const struct crew_options *options,
     list_init(&crew->to_flush);
     list_init(&crew->to_replay);
     list_init(&crew->to_resume);
+    list_init(&crew->handshakes);
+    list_init(&crew->to_shake);
     buffer_init(&crew->scratch);
     buffer_init(&crew->refusal);
     deadlines_init(&crew->deadlines);
@@ -292,7 +295,8 @@ static void on_drain(struct crew *crew, struct drain *drain)
             CONTAINER_OF(node, struct connection, all);
 
         next = node->next;
-        if (connection->state == CONNECTION_LOBBY && !connection->has_begun)
+        if (connection->state == CONNECTION_HANDSHAKING ||
+            (connection->state == CONNECTION_LOBBY && !connection->has_begun))
             connection_close(connection);
     }
 }
@@ -479,8 +483,9 @@ static void close_all(struct crew *crew)
 static void arrange_next_turn(struct crew *crew)
 {
     bool is_work_left =
-        crew->announce_left > 0 || !list_is_empty(&crew->to_flush) ||
-        !list_is_empty(&crew->to_replay) || !list_is_empty(&crew->to_resume);
+        crew->announce_left > 0 || !list_is_empty(&crew->to_shake) ||
+        !list_is_empty(&crew->to_flush) || !list_is_empty(&crew->to_replay) ||
+        !list_is_empty(&crew->to_resume);
     int64_t next_ms = deadlines_next_ms(&crew->deadlines);
 
     if (is_work_left)
@@ -509,6 +514,7 @@ static void on_turn(uv_check_t *check)
     take_mailbox(crew);
     directory_deliver(crew->directory);
     expire(crew);
+    handshake_some(crew);
     resume(crew);
     replay(crew);
     announce_some(crew);

@@ -49,8 +49,8 @@ static bool take(struct connection *connection, size_t bytes)
     struct crew *crew = connection->crew;
     size_t taken = 0;
 
-    if (platform_recv(connection->descriptor, crew->received, bytes, &taken) !=
-            ST_OK ||
+    if (platform_recv(connection->link.descriptor, crew->received, bytes,
+                      &taken) != ST_OK ||
         taken != bytes)
         return false;
     buffer_append(&connection->input, crew->received, bytes);
@@ -64,7 +64,7 @@ void greeting_readable(struct connection *connection)
     struct proxy_header header;
     struct buffer both;
     size_t seen = 0;
-    enum status st = platform_peek(connection->descriptor, crew->received,
+    enum status st = platform_peek(connection->link.descriptor, crew->received,
                                    PROXY_HEADER_MAX_BYTES, &seen);
 
     if (st == ST_EMPTY)

@@ -12,6 +12,7 @@
 #define CREW_INSIDE_H
 
 #include "deadlines.h"
+#include "link.h"
 #include "outbox.h"
 #include "standing.h"
 
@@ -31,8 +32,8 @@ void announce_keys(struct crew *crew);
 struct connection {
     struct crew *crew;     /* changes by moving only */
     struct list_node all;  /* crew->connections */
-    struct list_node turn; /* crew->to_flush, or none */
-    struct list_node work; /* crew->to_replay or to_resume, or none */
+    struct list_node turn; /* crew->to_flush, handshakes, or none */
+    struct list_node work; /* crew->to_shake, to_replay, to_resume, or none */
     struct deadline deadline;
     const struct role_calls *calls; /* NULL: no role */
     void *role;
@@ -42,10 +43,11 @@ struct connection {
     struct buffer input; /* read, but not yet its turn */
     struct outbox outbox;
     struct standing standing; /* whom it is with and what it holds */
-    int descriptor;
+    struct link link;
     uint8_t state;      /* connection_become assigns it */
     uint8_t polled;     /* UV_READABLE | UV_WRITABLE as started */
     uint8_t credential; /* enum credential */
+    bool is_tls : 1;    /* its port speaks it */
     bool is_http_10 : 1;
     bool is_head : 1;
     bool keeps_alive : 1;   /* the request allows another one */
@@ -124,6 +126,8 @@ struct crew {
     struct replay_cache *replay_cache;
     struct deadlines deadlines;
     struct list_node connections, to_flush, to_replay, to_resume;
+    struct list_node handshakes, to_shake; /* by age; those that can go on */
+    unsigned handshaking;                  /* how many */
     struct buffer scratch;
     struct buffer refusal; /* where civetweb writes what we do not send */
     char *received;        /* bytes of the connection being read */
@@ -168,7 +172,15 @@ void greeting_begin(struct connection *connection);
 void greeting_readable(struct connection *connection);
 void greeting_timeout(struct connection *connection);
 
+/* handshake.c: what a client of a TLS port says first */
+void handshake_begin(struct connection *connection);
+void handshake_ready(struct connection *connection);
+void handshake_some(struct crew *crew);
+void handshake_end(struct connection *connection);
+void handshake_timeout(struct connection *connection);
+
 /* lobby.c: reading */
+void lobby_begin(struct connection *connection);
 void lobby_readable(struct connection *connection);
 void lobby_resume(struct connection *connection);
 void lobby_hand_on(struct connection *connection);

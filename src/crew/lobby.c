@@ -13,7 +13,6 @@
 #include "inside.h"
 
 #include <tidings/check.h>
-#include <tidings/platform.h>
 
 #include <string.h>
 
@@ -57,7 +56,7 @@ static void describe_socket(const struct connection *connection,
                             struct handoff_socket *socket)
 {
     memset(socket, 0, sizeof *socket);
-    socket->descriptor = connection->descriptor;
+    socket->descriptor = connection->link.descriptor;
     address_to_socket(&connection->standing.client, &socket->remote);
     socket->local.ss_family = socket->remote.ss_family;
 }
@@ -165,6 +164,12 @@ static void refuse_malformed(struct connection *connection, unsigned status,
     refuse_head(connection, status, why);
 }
 
+/* TLS on a port without it: no head begins so. */
+static bool is_handshake(struct text head)
+{
+    return head.length > 0 && head.bytes[0] == 0x16;
+}
+
 /* False: there is no whole head yet. */
 static bool read_head(struct connection *connection)
 {
@@ -176,6 +181,11 @@ static bool read_head(struct connection *connection)
 
     enum head_limit over;
 
+    if (is_handshake(head)) {
+        refuse_head(connection, 400,
+                    "this port speaks HTTP without TLS: ask with http://");
+        return true;
+    }
     if (st == ST_EMPTY &&
         head.length <= (size_t)crew->options.config->head_max_bytes) {
         if (!connection->has_begun && connection->standing.limit == LIMIT_NONE)
@@ -290,23 +300,42 @@ static void on_end(struct connection *connection)
         connection_close(connection);
 }
 
+static void take_received(struct connection *connection, size_t received)
+{
+    struct text bytes = {connection->crew->received, received};
+
+    if (is_listening(connection))
+        connection->calls->received(connection, bytes);
+    else if (connection->state != CONNECTION_STREAMING &&
+             connection->state != CONNECTION_CLOSING)
+        feed_received(connection, received);
+}
+
 void lobby_readable(struct connection *connection)
 {
     struct crew *crew = connection->crew;
     size_t received = 0;
-    enum status st = platform_recv(connection->descriptor, crew->received,
-                                   CREW_RECEIVE_BYTES, &received);
+    enum status st = link_read(&connection->link, crew->received,
+                               CREW_RECEIVE_BYTES, &received);
 
-    if (st == ST_EMPTY)
+    if (st == ST_EMPTY) {
+        connection_poll(connection);
         return;
-    if (st != ST_OK)
+    }
+    if (st == ST_OK)
+        take_received(connection, received);
+    if (st != ST_OK || link_has_ended(&connection->link))
         on_end(connection);
-    else if (is_listening(connection))
-        connection->calls->received(connection,
-                                    (struct text){crew->received, received});
-    else if (connection->state != CONNECTION_STREAMING &&
-             connection->state != CONNECTION_CLOSING)
-        feed_received(connection, received);
+}
+
+/* A fresh connection. */
+void lobby_begin(struct connection *connection)
+{
+    connection_become(connection, CONNECTION_LOBBY);
+    connection_set_deadline(
+        connection, standing_patience_ms(
+                        connection, connection->crew->options.config->head_ms));
+    connection_poll(connection);
 }
 
 /* The answer is out: back to waiting for a head. */

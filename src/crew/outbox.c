@@ -7,7 +7,6 @@
 #include "outbox.h"
 
 #include <tidings/check.h>
-#include <tidings/platform.h>
 
 #include <stdlib.h>
 #include <string.h>
@@ -121,7 +120,7 @@ static unsigned gather(struct outbox *outbox, struct iovec *vector)
     return count;
 }
 
-enum status outbox_write(struct outbox *outbox, int descriptor,
+enum status outbox_write(struct outbox *outbox, struct link *link,
                          struct metrics *metrics)
 {
     struct iovec vector[SLICES_PER_WRITE];
@@ -129,7 +128,7 @@ enum status outbox_write(struct outbox *outbox, int descriptor,
     for (int i = 0; i < WRITES_PER_TURN && outbox->count > 0; i++) {
         size_t waiting = outbox->bytes, written = 0;
         unsigned count = gather(outbox, vector);
-        enum status st = platform_writev(descriptor, vector, count, &written);
+        enum status st = link_writev(link, vector, count, &written);
 
         metrics_add(metrics, METRIC_writes, 1);
         if (st != ST_OK)

@@ -15,6 +15,8 @@
 #ifndef CREW_OUTBOX_H
 #define CREW_OUTBOX_H
 
+#include "link.h"
+
 #include <tidings/frames.h>
 #include <tidings/metrics.h>
 #include <tidings/status.h>
@@ -41,7 +43,7 @@ void outbox_push(struct outbox *outbox, struct frames *frames, uint32_t from,
                  uint32_t to);
 
 /* Writes until it is empty (ST_OK) or the socket takes no more (ST_FULL). */
-enum status outbox_write(struct outbox *outbox, int descriptor,
+enum status outbox_write(struct outbox *outbox, struct link *link,
                          struct metrics *metrics) MUST_USE;
 
 /* Bytes that wait, and what it takes to keep them: a slice may be smaller than

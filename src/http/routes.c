@@ -182,6 +182,10 @@ void routes_handle(void *arg, struct connection *connection,
                           text_of("Retry-After: 2\r\n"));
         return;
     }
+    if (redirect_is_due(context, connection)) {
+        redirect_answer(context, connection, request);
+        return;
+    }
     if (strcmp(request->raw_path, "*") == 0) {
         answer_options(context, connection, &whole_server, request);
         return;

@@ -26,6 +26,7 @@ struct http_context {
     struct crew **crews;
     unsigned crew_count;
     struct origins *origins;
+    unsigned tls_port;            /* where browsers find HTTPS; 0: nowhere */
     struct shutdown *shutdown;    /* set before the crews start */
     struct buffer *packed_assets; /* assets.c */
 };
@@ -84,6 +85,13 @@ ROUTES(ROUTE)
 bool subscribe_at_root(const struct http_context *context,
                        struct connection *connection,
                        const struct handoff_request *request);
+
+/* redirect.c: must this request be made again over HTTPS? Then tell it. */
+bool redirect_is_due(const struct http_context *context,
+                     const struct connection *connection);
+void redirect_answer(const struct http_context *context,
+                     struct connection *connection,
+                     const struct handoff_request *request);
 
 /* What assets_handle gives to clients that take gzip, made by main at start:
  * one buffer per asset, empty where compressing does not pay. */

@@ -10,13 +10,15 @@
 
 #include <tidings/status.h>
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 struct admissions;
 
+/* At the first address of the list; what it redirects counts as served. */
 enum status self_test(const struct admissions *admissions, const char *listen,
-                      uint16_t port, unsigned within_ms, char *why,
+                      uint16_t port, bool is_tls, unsigned within_ms, char *why,
                       size_t why_bytes) MUST_USE;
 
 #endif

@@ -16,7 +16,9 @@
 #include <tidings/crew.h>
 #include <tidings/logger.h>
 #include <tidings/platform.h>
+#include <tidings/tls.h>
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -28,7 +30,9 @@ struct server {
     struct crew **crews;
     unsigned crew_count;
     struct handoff *handoff;
+    struct tls *tls; /* NULL: no listener speaks it */
     bool is_running;
+    struct metrics own_metrics; /* main's */
 
     /* Civetweb's accepting thread only. */
     struct metrics metrics;
@@ -61,10 +65,64 @@ static void free_per_thread(struct per_thread *own)
     free(own);
 }
 
+/* ---- the certificate
+ * -------------------------------------------------------------- */
+
+static void note_expiry(struct server *server)
+{
+    const int64_t expires_s = tls_expires_s(server->tls);
+
+    metrics_add(&server->own_metrics, METRIC_tls_certificate_expires,
+                expires_s -
+                    server->own_metrics.value[METRIC_tls_certificate_expires]);
+    if (expires_s * 1000 < clock_wall_ms(&system_clock))
+        LOG_LINE(LOG_WARN, "http", "the certificate has expired",
+                 LOG_STR("certificate", server->config->tls_certificate),
+                 LOG_NUM("expired_s", expires_s));
+}
+
+static enum status open_tls(struct server *server, char *why, size_t why_bytes)
+{
+    const struct config *config = server->config;
+    enum status st;
+
+    if (config->listen_tls[0] == '\0')
+        return ST_OK;
+    st = tls_open(config->tls_certificate, config->tls_key, &server->tls, why,
+                  why_bytes);
+    if (st == ST_OK)
+        note_expiry(server);
+    return st;
+}
+
+void server_reload_tls(struct server *server)
+{
+    char why[400];
+
+    if (server->tls == NULL)
+        return;
+    if (tls_reload(server->tls, why, sizeof why) != ST_OK) {
+        metrics_add(&server->own_metrics, METRIC_tls_reloads_failed, 1);
+        LOG_LINE(LOG_ERROR, "http",
+                 "the new certificate is of no use, the old one stays",
+                 LOG_STR("why", why));
+        return;
+    }
+    metrics_add(&server->own_metrics, METRIC_tls_reloads, 1);
+    LOG_LINE(LOG_INFO, "http", "certificate read again",
+             LOG_STR("certificate", server->config->tls_certificate));
+    note_expiry(server);
+}
+
+/* ---- making
+ * -------------------------------------------------------------- */
+
 enum status server_create(const struct config *config, struct journal *journal,
-                          struct presence *presence, struct server **server_out)
+                          struct presence *presence, struct server **server_out,
+                          char *why, size_t why_bytes)
 {
     struct server *server = must_calloc(1, sizeof *server);
+    enum status st;
 
     server->config = config;
     admissions_open(&server->admissions, config, platform_raise_file_limit(),
@@ -82,22 +140,29 @@ enum status server_create(const struct config *config, struct journal *journal,
                                             .origins = origins_create(config),
                                             .packed_assets = assets_pack()};
     metrics_register(&server->metrics);
+    metrics_register(&server->own_metrics);
+    *server_out = server; /* what is there by now is destroyed with it */
+    st = open_tls(server, why, why_bytes);
+    if (st != ST_OK)
+        return st;
     for (unsigned i = 0; i < server->crew_count; i++) {
         struct crew_options options = {.config = config,
                                        .journal = journal,
+                                       .tls = server->tls,
                                        .handler = routes_handle,
                                        .handler_arg = &server->context,
                                        .admissions = &server->admissions,
                                        .presence = presence,
                                        .number = i,
                                        .count = server->crew_count};
-        enum status st = crew_create(&options, &server->crews[i]);
 
-        if (st != ST_OK)
+        st = crew_create(&options, &server->crews[i]);
+        if (st != ST_OK) {
+            (void)snprintf(why, why_bytes, "cannot make the crew threads");
             return st;
+        }
         crew_set_http(server->crews[i], make_per_thread());
     }
-    *server_out = server;
     return ST_OK;
 }
 
@@ -155,29 +220,72 @@ static void warn_about_settings(const struct config *config)
                  LOG_NUM("keepalive_ms", config->keepalive_ms));
 }
 
+static enum status listen_on_all(struct server *server, char *why,
+                                 size_t why_bytes)
+{
+    const struct config *config = server->config;
+    const bool has_both =
+        config->listen[0] != '\0' && config->listen_tls[0] != '\0';
+    struct handoff_options options = {
+        .accepted = on_accepted,
+        .accepted_arg = server,
+        .tls_count = config_count_addresses(config->listen_tls)};
+    struct buffer all;
+    enum status st;
+
+    buffer_init(&all);
+    buffer_printf(&all, "%s%s%s", config->listen, has_both ? "," : "",
+                  config->listen_tls);
+    buffer_append_char(&all, '\0');
+    options.listen = all.bytes;
+    st = handoff_start(&options, &server->handoff, why, why_bytes);
+    buffer_fini(&all);
+    return st;
+}
+
+static enum status test_listeners(const struct server *server, char *why,
+                                  size_t why_bytes)
+{
+    const struct config *config = server->config;
+    enum status st = ST_OK;
+
+    if (config->listen[0] != '\0')
+        st = self_test(&server->admissions, config->listen, server_port(server),
+                       false, SELF_TEST_MS, why, why_bytes);
+    if (st == ST_OK && config->listen_tls[0] != '\0')
+        st = self_test(&server->admissions, config->listen_tls,
+                       server_tls_port(server), true, SELF_TEST_MS, why,
+                       why_bytes);
+    return st;
+}
+
 enum status server_start(struct server *server, struct intake_check intake,
                          char *why, size_t why_bytes)
 {
-    struct handoff_options options = {.listen = server->config->listen,
-                                      .accepted = on_accepted,
-                                      .accepted_arg = server};
     enum status st;
 
     warn_about_settings(server->config);
     server->context.intake = intake;
-    st = handoff_start(&options, &server->handoff, why, why_bytes);
+    st = listen_on_all(server, why, why_bytes);
     if (st != ST_OK)
         return st;
+    server->context.tls_port = server->config->tls_public_port > 0
+                                   ? (unsigned)server->config->tls_public_port
+                                   : server_tls_port(server);
     for (unsigned i = 0; i < server->crew_count; i++)
         crew_start(server->crews[i], server->crews, server->handoff);
     server->is_running = true;
-    return self_test(&server->admissions, server->config->listen,
-                     server_port(server), SELF_TEST_MS, why, why_bytes);
+    return test_listeners(server, why, why_bytes);
 }
 
 uint16_t server_port(const struct server *server)
 {
     return handoff_port(server->handoff);
+}
+
+uint16_t server_tls_port(const struct server *server)
+{
+    return handoff_tls_port(server->handoff);
 }
 
 void server_set_shutdown(struct server *server, struct shutdown *shutdown)
@@ -230,14 +338,18 @@ void server_destroy(struct server **server)
         return;
     CHECK(!mine->is_running);
     for (unsigned i = 0; i < mine->crew_count; i++) {
-        struct per_thread *own = crew_http(mine->crews[i]);
+        struct per_thread *own;
 
+        if (mine->crews[i] == NULL)
+            continue; /* the start failed before it */
+        own = crew_http(mine->crews[i]);
         crew_destroy(&mine->crews[i]);
         free_per_thread(own);
     }
     origins_destroy(&mine->context.origins);
     assets_free_packed(&mine->context.packed_assets);
     admissions_close(&mine->admissions);
+    tls_close(&mine->tls);
     free(mine->crews);
     free(mine);
 }

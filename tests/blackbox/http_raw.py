@@ -11,6 +11,7 @@ Body         the decoded body of an answer that goes on, taken piece by piece.
 
 import json
 import socket
+import ssl
 import zlib
 
 from patience import Deadline, TimedOut
@@ -89,7 +90,8 @@ def format_request(method, target, headers=(), body=None, version="1.1"):
 
 class Connection:
     def __init__(self, port, receive_buffer=None, host="127.0.0.1",
-                 source=None):
+                 source=None, tls=None):
+        """`tls`: an ssl.SSLContext, or None."""
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
         self.socket = socket.socket(family, socket.SOCK_STREAM)
         if receive_buffer is not None:
@@ -102,8 +104,24 @@ class Connection:
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.buffer = bytearray()
         self.is_at_end = False
+        if tls is not None:
+            self.shake_hands(tls)
+
+    def shake_hands(self, tls):
+        """A server that hangs up at once has ended the connection: what a test
+        does with it then says so."""
+        try:
+            self.socket = tls.wrap_socket(self.socket,
+                                          server_hostname="localhost")
+        except (ConnectionResetError, ssl.SSLZeroReturnError,
+                ssl.SSLEOFError):
+            self.is_at_end = True
 
     # ---- sending -------------------------------------------------------
+
+    def end_sending(self):
+        """Half a close, without a word of TLS."""
+        socket.socket.shutdown(self.socket, socket.SHUT_WR)
 
     def send(self, data):
         self.socket.settimeout(Deadline().left("room to send"))
@@ -111,10 +129,12 @@ class Connection:
 
     def try_send(self, data):
         """For talking to a server that may have hung up: says if it took it."""
+        if self.is_at_end:
+            return False
         try:
             self.send(data)
             return True
-        except (BrokenPipeError, ConnectionResetError):
+        except (BrokenPipeError, ConnectionResetError, ssl.SSLError):
             return False
 
     def request(self, method, target, headers=(), body=None, version="1.1"):

@@ -203,7 +203,7 @@ def test_half_closed_clients_get_their_answer(world):
     connection = world.connect()
     connection.send(b"POST /publish/news HTTP/1.1\r\nHost: a\r\n"
                     b"Content-Length: 1\r\n\r\nx")
-    connection.socket.shutdown(socket.SHUT_WR)
+    connection.end_sending()
     assert connection.response().status == 201
 
 

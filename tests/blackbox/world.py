@@ -12,6 +12,10 @@ then use the new port without knowing.
     nats                                               a client of the NATS
     metrics, healthz, tidings                          the operator's view
 
+start(tls=True) gives the server a TLS port too, and every client of the test
+then comes by it. TIDINGS_TEST_TLS=1 does so for all tests: the same
+conversations over TLS.
+
 end() is for the fixture: every client hangs up, the server must stop by itself
 and say exit status 0; under a sanitizer this also says that it found nothing.
 """
@@ -23,6 +27,7 @@ import signal
 import subprocess
 import urllib.parse
 
+from certificates import Pair
 from http_raw import Connection
 from nats_raw import NatsClient
 from patience import DEADLINE_S, eventually
@@ -30,6 +35,7 @@ from streams import Lines, Sse
 from ws_raw import WebSocket
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
+ALL_BY_TLS = os.environ.get("TIDINGS_TEST_TLS") == "1"
 BINARY = os.environ.get("TIDINGS_BIN", str(ROOT / "build/dev/tidings"))
 
 
@@ -53,6 +59,9 @@ class World:
         self.before_exec = None  # called in the new process: for its limits
         self.process = None
         self.port = None
+        self.tls_port = None
+        self.pair = None  # of key and certificate, once there is TLS
+        self.client_tls = None  # what clients speak it with; None: plain
         self.connections = []
         self.nats_client = None
 
@@ -67,20 +76,36 @@ class World:
                 flags += [f"--{name}", str(value)]
         return flags
 
-    def start(self, **settings):
+    def start(self, tls=None, **settings):
         """Starts the server and waits until it is ready. Settings stay for
         later starts; nats=True means the session's nats-server."""
         self.settings.update(settings)
+        if ALL_BY_TLS if tls is None else tls:
+            self.use_tls()
         if self.settings.get("nats") is True:
             self.settings["nats"] = self.nats_server.url
         port_file = self.settings["port_file"]
-        port_file.unlink(missing_ok=True)
+        for name in ("port_file", "tls_port_file"):
+            if self.settings.get(name) is not None:
+                self.settings[name].unlink(missing_ok=True)
         self.process = self.spawn("serve", *self.flags())
         self.port = int(eventually(lambda: self.read_port(port_file),
                                    "the server's port file"))
+        tls_port_file = self.settings.get("tls_port_file")
+        if tls_port_file is not None:
+            self.tls_port = int(eventually(
+                lambda: self.read_port(tls_port_file), "its second one"))
         if self.settings.get("nats") == self.nats_url():
             self.wait_until_ready()
         return self
+
+    def use_tls(self):
+        if self.pair is None:
+            self.pair = Pair(self.directory)
+        self.settings.setdefault("listen_tls", "127.0.0.1:0")
+        self.settings["tls_port_file"] = self.directory / "tls_port"
+        self.settings.update(self.pair.settings())
+        self.client_tls = self.pair.client()
 
     def nats_url(self):
         return self.nats_server.url if self.nats_server else ""
@@ -170,7 +195,9 @@ class World:
 
     def connect(self, receive_buffer=None, source=None):
         """`source`: one of this machine's addresses to come from."""
-        connection = Connection(self.port, receive_buffer, source=source)
+        port = self.port if self.client_tls is None else self.tls_port
+        connection = Connection(port, receive_buffer, source=source,
+                                tls=self.client_tls)
         self.connections.append(connection)
         return connection
 

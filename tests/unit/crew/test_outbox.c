@@ -35,17 +35,19 @@ static void what_is_pushed_is_written_in_order(void **state)
 {
     struct outbox outbox;
     struct metrics metrics = {0};
+    struct link link;
     int ends[2];
     char got[64] = "";
 
     (void)state;
     assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, ends), 0);
+    link_init(&link, ends[0]);
     outbox_init(&outbox);
     for (int i = 0; i < 7; i++)
         push_all(&outbox, (const char *const[]){"a", "bc", "def", "g", "h",
                                                 "ij", "k"}[i]);
     assert_int_equal(outbox.bytes, 11);
-    assert_int_equal(outbox_write(&outbox, ends[0], &metrics), ST_OK);
+    assert_int_equal(outbox_write(&outbox, &link, &metrics), ST_OK);
     assert_true(outbox_is_empty(&outbox));
     assert_int_equal(read(ends[1], got, sizeof got - 1), 11);
     assert_string_equal(got, "abcdefghijk");
@@ -79,6 +81,7 @@ static void partial_writes_continue_where_they_stopped(void **state)
     enum { PIECES = 300, PIECE = 1000 };
     struct outbox outbox;
     struct metrics metrics = {0};
+    struct link link;
     char piece[PIECE + 1], got[8192];
     size_t received = 0;
     int ends[2], small = 4096;
@@ -87,6 +90,7 @@ static void partial_writes_continue_where_they_stopped(void **state)
     assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, ends), 0);
     (void)setsockopt(ends[0], SOL_SOCKET, SO_SNDBUF, &small, sizeof small);
     assert_int_equal(fcntl(ends[0], F_SETFL, O_NONBLOCK), 0);
+    link_init(&link, ends[0]);
     assert_int_equal(fcntl(ends[1], F_SETFL, O_NONBLOCK), 0);
     outbox_init(&outbox);
     for (int i = 0; i < PIECES; i++) {
@@ -95,7 +99,7 @@ static void partial_writes_continue_where_they_stopped(void **state)
         push_all(&outbox, piece);
     }
     while (received < (size_t)PIECES * PIECE) {
-        enum status st = outbox_write(&outbox, ends[0], &metrics);
+        enum status st = outbox_write(&outbox, &link, &metrics);
         ssize_t count;
 
         assert_true(st == ST_OK || st == ST_FULL);
@@ -135,14 +139,16 @@ static void a_closed_socket_is_a_status(void **state)
 {
     struct outbox outbox;
     struct metrics metrics = {0};
+    struct link link;
     int ends[2];
 
     (void)state;
     assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, ends), 0);
     close(ends[1]);
+    link_init(&link, ends[0]);
     outbox_init(&outbox);
     push_all(&outbox, "gone");
-    assert_int_equal(outbox_write(&outbox, ends[0], &metrics), ST_CLOSED);
+    assert_int_equal(outbox_write(&outbox, &link, &metrics), ST_CLOSED);
     outbox_fini(&outbox);
     close(ends[0]);
 }

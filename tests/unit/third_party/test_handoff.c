@@ -51,7 +51,9 @@ static void on_accepted(void *arg, const struct handoff_socket *fresh)
 static int start(void **state)
 {
     struct world *world = must_calloc(1, sizeof *world);
-    const struct handoff_options options = {"127.0.0.1:0", on_accepted, world};
+    const struct handoff_options options = {.listen = "127.0.0.1:0",
+                                            .accepted = on_accepted,
+                                            .accepted_arg = world};
     char why[200] = "";
     int ends[2];
 
@@ -191,7 +193,7 @@ static void without_descriptors_the_connection_waits_for_one(void **state)
 static void a_taken_port_is_a_sentence(void **state)
 {
     const struct world *world = *state;
-    struct handoff_options options = {NULL, on_accepted, NULL};
+    struct handoff_options options = {.accepted = on_accepted};
     struct handoff *second = NULL;
     char where[40], why[200] = "";
 
@@ -206,7 +208,8 @@ static void a_taken_port_is_a_sentence(void **state)
 
 static void a_bad_address_is_a_sentence(void **state)
 {
-    const struct handoff_options options = {"no such:place", on_accepted, NULL};
+    const struct handoff_options options = {.listen = "no such:place",
+                                            .accepted = on_accepted};
     struct handoff *second = NULL;
     char why[200] = "";
 
@@ -217,8 +220,8 @@ static void a_bad_address_is_a_sentence(void **state)
 
 static void stopping_takes_milliseconds(void **state)
 {
-    const struct handoff_options options = {"127.0.0.1:0,127.0.0.1:0",
-                                            on_accepted, NULL};
+    const struct handoff_options options = {.listen = "127.0.0.1:0,127.0.0.1:0",
+                                            .accepted = on_accepted};
     uint64_t longest_ns = 0;
 
     (void)state;

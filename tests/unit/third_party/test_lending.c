@@ -22,7 +22,8 @@ static void on_accepted(void *arg, const struct handoff_socket *fresh)
 
 static int start(void **state)
 {
-    const struct handoff_options options = {"127.0.0.1:0", on_accepted, NULL};
+    const struct handoff_options options = {.listen = "127.0.0.1:0",
+                                            .accepted = on_accepted};
     struct handoff *handoff = NULL;
     char why[200] = "";
 
