@@ -24,15 +24,21 @@ static struct {
     unsigned text_count, key_count, ring_count;
 } pool;
 
+void forge_empty_rings(void)
+{
+    for (unsigned i = 0; i < pool.ring_count; i++)
+        keyring_unref(&pool.rings[i]);
+    pool.ring_count = 0;
+}
+
 void forge_empty(void)
 {
     for (unsigned i = 0; i < pool.text_count; i++)
         free(pool.texts[i]);
     for (unsigned i = 0; i < pool.key_count; i++)
         key_destroy(&pool.keys[i]);
-    for (unsigned i = 0; i < pool.ring_count; i++)
-        keyring_unref(&pool.rings[i]);
-    pool.text_count = pool.key_count = pool.ring_count = 0;
+    pool.text_count = pool.key_count = 0;
+    forge_empty_rings();
 }
 
 static struct text keep(struct buffer *buffer)

@@ -16,6 +16,7 @@
 #define NOW_S  "1800000000"
 
 void forge_empty(void);
+void forge_empty_rings(void); /* only these */
 
 /* A new key of the algorithm with its private half; with `kid` or NULL. */
 struct signing_key *forge_key(const char *algorithm, const char *kid);
