@@ -113,6 +113,7 @@
     FLAG  (stream_create,       false,                              "flag",   "make the stream if it is missing: on <nats_prefix>.>, kept as keep_age_ms and keep_bytes say") \
     NUMBER(stream_replicas,     1,              1,   5,             "count",  "servers that keep a stream made so")                        \
     NUMBER(stream_lag_max,      10000,          0,   1000000000000, "events", "not ready while the stream is so far ahead of the journal") \
+    NUMBER(ahead_wait_ms,       5000,           0,   300000,        "ms",     "a client that has read more than this instance waits for it so long; 0: it is told a gap at once") \
     CHOICE(stream_ack,          "journal", "journal|stream",                  "an HTTP publish is answered when it is in this journal too, or once the stream has it") \
     NUMBER(stream_ack_ms,       5000,           10,  600000,        "ms",     "an HTTP publish that has no answer by then is told 503")     \
     NUMBER(stream_in_flight,    8192,           1,   1000000,       "events", "of HTTP publishers, waiting for the stream; beyond it they are told 503") \

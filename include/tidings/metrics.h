@@ -61,6 +61,7 @@
     METRIC(replayed,                 "counter", "of these, read from the journal")                   \
     METRIC(demotions,                "counter", "live streams put back to replaying: reader too slow") \
     METRIC(overruns,                 "counter", "batches that a crew thread was too slow for")       \
+    METRIC(ahead,                    "counter", "clients that had read more than this instance, and waited") \
     METRIC(gaps,                     "counter", "clients told that something is gone")               \
     METRIC(writes,                   "counter", "calls of write to sockets")                         \
     METRIC(bytes_written,            "counter", "bytes given to sockets")                            \

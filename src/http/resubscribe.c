@@ -13,6 +13,8 @@
  */
 #include "stream.h"
 
+#include "ahead.h"
+
 #include <tidings/check.h>
 #include <tidings/directory.h>
 #include <tidings/replay.h>
@@ -234,6 +236,9 @@ static bool subscribe(struct stream *stream, const struct change *change,
     }
     if (!tell_gap(stream, message, &resume))
         return false;
+    ahead_begin(stream, &resume);
+    if (stream->ahead != NULL)
+        stream_arm_keepalive(stream);
     go_on(stream);
     return true;
 }

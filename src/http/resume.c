@@ -12,6 +12,8 @@
  */
 #include "resume.h"
 
+#include "ahead.h"
+
 #include <tidings/check.h>
 
 #include <stdlib.h>
@@ -97,8 +99,7 @@ static bool is_trimmed_after_time(const struct covered *covered,
     return false;
 }
 
-/* The newest id, which is asked for more thoroughly if it is below `id`. */
-static uint64_t newest_id(struct crew *crew, uint64_t id)
+uint64_t resume_newest_id(struct crew *crew, uint64_t id)
 {
     uint64_t told = journal_last_id(crew_journal(crew)), stored;
 
@@ -110,7 +111,7 @@ static uint64_t newest_id(struct crew *crew, uint64_t id)
 
 bool resume_is_known(struct crew *crew, uint64_t id)
 {
-    return id <= newest_id(crew, id) ||
+    return id <= resume_newest_id(crew, id) ||
            id < journal_first_id(crew_journal(crew));
 }
 
@@ -118,12 +119,14 @@ static void resume_after_id(struct crew *crew, const struct covered *covered,
                             uint64_t id, struct resume *resume)
 {
     uint64_t first = journal_first_id(crew_journal(crew));
-    uint64_t last = newest_id(crew, id);
+    uint64_t last = resume_newest_id(crew, id);
 
     resume->after = id;
     if (last < first - 1)
         last = first - 1; /* nothing published yet */
-    if (id > last) {
+    if (id > last && ahead_is_plausible(crew, id)) {
+        resume->ahead_id = id;
+    } else if (id > last) {
         resume->gap = GAP_FUTURE;
         resume->after = last;
     } else if (id < first - 1 && id != 0) {
@@ -144,6 +147,7 @@ static enum status resolve_kind(struct crew *crew,
 
     resume->gap = GAP_NONE;
     resume->after = 0;
+    resume->ahead_id = 0;
     switch (position->kind) {
     case POSITION_LATEST:
         resume->after = journal_last_id(journal);
@@ -220,6 +224,8 @@ static enum status resolve_channels(struct crew *crew,
             resume->after = one.after;
         if (st == ST_OK && resume->gap == GAP_NONE)
             resume->gap = one.gap;
+        if (st == ST_OK && resume->ahead_id < one.ahead_id)
+            resume->ahead_id = one.ahead_id;
     }
     return st;
 }

@@ -30,6 +30,7 @@ enum gap_reason {
 struct resume {
     uint64_t after;      /* the position really used */
     enum gap_reason gap; /* protocol.md 5 */
+    uint64_t ahead_id; /* it has read up to here, and we have not yet; else 0 */
 };
 
 enum status resume_find(struct crew *crew, const struct order *order,
@@ -46,6 +47,9 @@ enum status resume_find_own(struct crew *crew, const struct order *order,
 
 /* Is the id no newer than the newest event? */
 bool resume_is_known(struct crew *crew, uint64_t id);
+
+/* The newest id, which is asked for more thoroughly if it is below `id`. */
+uint64_t resume_newest_id(struct crew *crew, uint64_t id);
 
 const char *gap_reason_text(enum gap_reason reason);
 

@@ -15,6 +15,7 @@
 #include "stream.h"
 
 #include "access.h"
+#include "ahead.h"
 #include "per_thread.h"
 
 #include <tidings/check.h>
@@ -92,8 +93,10 @@ void stream_arm_keepalive(struct stream *stream)
     const struct config *config =
         crew_config(connection_crew(stream->connection));
 
-    connection_set_deadline(stream->connection,
-                            step_ms(left_ms(stream), config->keepalive_ms));
+    connection_set_deadline(
+        stream->connection,
+        ahead_deadline_ms(stream,
+                          step_ms(left_ms(stream), config->keepalive_ms)));
 }
 
 bool stream_is_over(const struct stream *stream)
@@ -103,7 +106,8 @@ bool stream_is_over(const struct stream *stream)
 
 void stream_touch_keepalive(struct stream *stream)
 {
-    if (!crew_config(connection_crew(stream->connection))->keepalive_always)
+    if (!crew_config(connection_crew(stream->connection))->keepalive_always &&
+        stream->ahead == NULL)
         stream_arm_keepalive(stream);
 }
 
@@ -219,6 +223,7 @@ void stream_destroy(struct connection *connection)
     order_destroy(&stream->order);
     websocket_destroy(&stream->websocket, connection_crew(connection));
     journal_trail_fini(&stream->trail);
+    ahead_end(stream);
     if (stream->gathering != NULL) {
         buffer_fini(&stream->gathering->body);
         free(stream->gathering);
@@ -278,13 +283,31 @@ void stream_drained(struct connection *connection)
         connection_want_replay(connection);
 }
 
+/* It was ahead, and is no more, untold: the rest of its patience is left. */
+static bool poll_waits_on(struct stream *stream)
+{
+    const struct crew *crew = connection_crew(stream->connection);
+    const int64_t left_ms =
+        stream->until.wait_ms - crew_config(crew)->ahead_wait_ms;
+
+    if (stream->gathering->body.length > 0 || left_ms <= 0)
+        return false;
+    connection_set_deadline(stream->connection, left_ms);
+    return true;
+}
+
 static void expired(struct connection *connection)
 {
     struct stream *stream = stream_of(connection);
     struct buffer out;
 
     if (stream->gathering != NULL) {
-        stream_answer_now(stream);
+        if (!ahead_expired(stream) || !poll_waits_on(stream))
+            stream_answer_now(stream);
+        return;
+    }
+    if (ahead_expired(stream) && !stream_is_over(stream)) {
+        stream_arm_keepalive(stream);
         return;
     }
     if (stream_is_over(stream)) {

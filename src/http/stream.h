@@ -33,6 +33,7 @@ struct stream {
     struct gathering *gathering;    /* one answer: not NULL */
     struct websocket *websocket;    /* of that flavor: not NULL */
     struct stream_session *session; /* NULL: none */
+    struct ahead *ahead;            /* its position is: not NULL */
     struct journal_trail trail;
     struct gzip_sum sum; /* of a compressed stream, so far */
     union {

@@ -8,6 +8,7 @@
 #include "stream.h"
 
 #include "access.h"
+#include "ahead.h"
 #include "per_thread.h"
 
 #include "base/seeded_bug.h"
@@ -166,6 +167,7 @@ void stream_begin(struct stream *stream)
         stream->key = wait_keys_hold(wait_keys_of(crew), order);
         stream->is_busy = stream->key == NULL;
     }
+    ahead_begin(stream, &resume);
     if (is_one_answer)
         begin_poll(stream, &resume);
     else

@@ -6,6 +6,8 @@
  */
 #include "stream.h"
 
+#include "ahead.h"
+
 #include <tidings/logger.h>
 #include <tidings/replay.h>
 
@@ -93,13 +95,14 @@ static void wait_or_answer(struct stream *stream)
 {
     if (crew_is_shut(connection_crew(stream->connection)))
         stream_tell_shutdown(stream);
-    else if (stream->gathering->body.length > 0 || stream->until.wait_ms == 0 ||
+    else if (stream->gathering->body.length > 0 ||
+             (stream->until.wait_ms == 0 && stream->ahead == NULL) ||
              stream->is_busy ||
              crew_is_draining(connection_crew(stream->connection)))
         stream_answer_now(stream);
     else {
         stream_go_live(stream);
-        connection_set_deadline(stream->connection, stream->until.wait_ms);
+        connection_set_deadline(stream->connection, ahead_patience_ms(stream));
     }
 }
 

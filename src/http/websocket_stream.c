@@ -24,6 +24,7 @@
 #include "stream.h"
 
 #include "access.h"
+#include "ahead.h"
 #include "origins.h"
 
 #include "base/seeded_bug.h"
@@ -431,6 +432,10 @@ static void expired(struct connection *connection)
     }
     if (stream_is_over(stream)) {
         stream_end_access(stream, METRIC_streams_expired);
+        return;
+    }
+    if (ahead_expired(stream)) {
+        stream_arm_keepalive(stream);
         return;
     }
     stream_arm_keepalive(stream);

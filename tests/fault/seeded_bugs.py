@@ -74,6 +74,12 @@ BUGS = {
         "test_56_shutdown.py::"
         "test_who_comes_back_early_is_told_again_at_once"],
     "shutdown-foreign-page": ["test_56_shutdown.py::test_strangers_may_not"],
+    "ahead-is-future": [
+        "test_73_instances.py::"
+        "test_a_short_poll_waits_only_when_it_is_ahead"],
+    "ahead-repeated": [
+        "test_73_instances.py::"
+        "test_who_is_ahead_waits_and_gets_nothing_twice"],
     "presence-outlives-its-instance": [
         "test_72_presence.py::"
         "test_the_counts_of_a_killed_instance_vanish_and_somebody_says_so"],
