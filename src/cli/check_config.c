@@ -149,17 +149,27 @@ static void print_next_shutdown(const struct schedule *schedule)
     buffer_fini(&text);
 }
 
+static void print_keys(const struct keyring *keyring)
+{
+    struct key_view key;
+
+    for (unsigned i = 0; keyring_key(keyring, i, &key); i++)
+        printf("%-9s %s from %s\n", i == 0 ? "keys" : "", key.algorithm,
+               key.place);
+}
+
 /* What is open to whom: docs/operations.md has the whole table. */
 static void print_access(const struct config *config,
                          const struct keyring *keyring)
 {
     const bool has_keys = !keyring_is_empty(keyring);
 
+    print_keys(keyring);
     if (has_keys)
-        printf(
-            "tokens    %u keys; without a token: %s\n", keyring_count(keyring),
-            config->anonymous_subscribe[0] != '\0' ? config->anonymous_subscribe
-                                                   : "nothing");
+        printf("tokens    needed; without one: %s\n",
+               config->anonymous_subscribe[0] != '\0'
+                   ? config->anonymous_subscribe
+                   : "nothing");
     else
         printf("tokens    none needed: whoever can connect reads and "
                "publishes\n");
