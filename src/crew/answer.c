@@ -17,9 +17,9 @@
     R(101, "Switching Protocols")                                             \
     R(200, "OK") R(201, "Created") R(204, "No Content")                       \
     R(304, "Not Modified") R(308, "Permanent Redirect")                       \
-    R(400, "Bad Request") R(403, "Forbidden") R(404, "Not Found")             \
-    R(405, "Method Not Allowed") R(408, "Request Timeout")                    \
-    R(409, "Conflict") R(410, "Gone")                                         \
+    R(400, "Bad Request") R(401, "Unauthorized") R(403, "Forbidden")          \
+    R(404, "Not Found") R(405, "Method Not Allowed")                          \
+    R(408, "Request Timeout") R(409, "Conflict") R(410, "Gone")               \
     R(411, "Length Required") R(413, "Content Too Large")                     \
     R(414, "URI Too Long") R(415, "Unsupported Media Type")                   \
     R(417, "Expectation Failed") R(426, "Upgrade Required")                   \

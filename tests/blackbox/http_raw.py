@@ -188,8 +188,9 @@ class Connection:
         deadline = Deadline(seconds)
         text = self.take_until(b"\r\n\r\n", deadline, "the head of an answer")
         first, *lines = text.split(b"\r\n")
-        version, status, *_ = first.decode("ascii").split(" ", 2)
+        version, status, reason = first.decode("ascii").split(" ", 2)
         assert version in ("HTTP/1.1", "HTTP/1.0"), f"bad status line {first!r}"
+        assert reason != "Other", f"a status without its words: {first!r}"
         return Response(version, int(status), Headers.parse(lines))
 
     def response(self, method="GET", seconds=None):
