@@ -18,8 +18,16 @@ if(TIDINGS_SANITIZE)
 endif()
 if(TIDINGS_HARDEN)
     set(CMAKE_POSITION_INDEPENDENT_CODE ON)
-    add_compile_options(-D_FORTIFY_SOURCE=3 -fstack-protector-strong)
-    add_link_options(-pie -Wl,-z,relro,-z,now)
+    add_compile_options(-U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=3
+        -fstack-protector-strong)
+    include(CheckCCompilerFlag) # these two are not for every machine
+    foreach(flag IN ITEMS stack-clash-protection cf-protection)
+        check_c_compiler_flag(-f${flag} takes_${flag})
+        if(takes_${flag})
+            add_compile_options(-f${flag})
+        endif()
+    endforeach()
+    add_link_options(-pie -Wl,-z,relro,-z,now,-z,noexecstack,-z,separate-code)
 endif()
 
 add_library(tidings_flags INTERFACE)

@@ -124,6 +124,7 @@
     NUMBER(presence_heartbeat_ms, 2000,         10,  600000,        "ms",     "sign of life to other instances; who is silent for three of them is forgotten") \
     WORD  (instance,            "",                                 "name",   "our name among the instances, on NATS; empty: host, process and chance") \
     CHOICE(envelope,            "auto", "auto|always|never",                  "take type and data out of a NATS payload {\"type\":..,\"data\":..}") \
+    FLAG  (core_dumps,          false,                              "flag",   "leave core files and debuggers as the system has them; they see keys and tokens") \
     CHOICE(log_format,          "text", "text|json",                          "form of the diagnostic log on standard error")             \
     CHOICE(log_level,           "info", "debug|info|warn|error",              "least level that is logged")
 

@@ -27,6 +27,13 @@ void platform_name_thread(const char *name);
  * it is now. */
 uint64_t platform_raise_file_limit(void);
 
+/* The process leaves no core file and lets no debugger of the same user look into
+ * it: keys and tokens are in its memory. */
+void platform_forbid_core_dumps(void);
+
+/* May this process do everything? */
+bool platform_is_root(void);
+
 /* A write to a closed socket or pipe is a status, never a signal. */
 void platform_ignore_sigpipe(void);
 

@@ -27,6 +27,9 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#ifdef __linux__
+#include <sys/prctl.h>
+#endif
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -69,6 +72,21 @@ uint64_t platform_raise_file_limit(void)
             limit = raised;
     }
     return (uint64_t)limit.rlim_cur;
+}
+
+void platform_forbid_core_dumps(void)
+{
+    const struct rlimit none = {0, 0};
+
+    (void)setrlimit(RLIMIT_CORE, &none);
+#ifdef PR_SET_DUMPABLE /* also for a core_pattern that pipes, without a limit */
+    (void)prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
+#endif
+}
+
+bool platform_is_root(void)
+{
+    return geteuid() == 0;
 }
 
 void platform_ignore_sigpipe(void)

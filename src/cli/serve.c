@@ -9,6 +9,8 @@
  */
 #include "command.h"
 
+#include "../base/seeded_bug.h"
+
 #include <tidings/check.h>
 #include <tidings/clock.h>
 #include <tidings/config.h>
@@ -376,6 +378,8 @@ int cli_serve(int argc, char **argv)
         config_fini(&service.config);
         return EXIT_SUCCESS;
     }
+    if (!service.config.core_dumps && !seeded_bug("core-dumps-left-on"))
+        platform_forbid_core_dumps(); /* before any key is read from a file */
     if (keyring_load(&service.config, &service.keyring, service.why,
                      WHY_BYTES) != ST_OK ||
         cli_check_access(&service.config, service.keyring, service.why,
@@ -389,6 +393,10 @@ int cli_serve(int argc, char **argv)
     logger_init(level_of(service.config.log_level),
                 strcmp(service.config.log_format, "json") == 0);
     platform_ignore_sigpipe();
+    if (platform_is_root())
+        LOG_LINE(
+            LOG_WARN, "main", "running as root",
+            LOG_STR("better", "a user of its own: nothing here needs root"));
     result = serve(&service);
     if (service.keyring != NULL)
         keyring_unref(&service.keyring);
