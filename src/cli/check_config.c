@@ -180,9 +180,16 @@ static void print_access(const struct config *config,
     else
         printf("/admin    programs on this machine%s\n",
                has_keys ? ", with the claim admin" : "");
-    if (has_keys)
-        printf("/metrics  programs on this machine, and tokens with the claim "
-               "admin\n");
+    printf("/metrics  %s\n",
+           has_keys
+               ? "programs on this machine, and tokens with the claim admin"
+               : "whoever can connect");
+    printf("/healthz  whoever can connect, pages and scripts too\n");
+    if (config->nats[0] != '\0')
+        printf("by NATS   who may publish there publishes here: tokens are for "
+               "HTTP\n");
+    if (config->core_dumps)
+        printf("note: core_dumps: a crash leaves keys and tokens in a file\n");
 }
 
 static void print_notes(const struct config *config,

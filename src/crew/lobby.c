@@ -140,7 +140,8 @@ static enum head_limit head_limit(const struct crew *crew, bool is_whole,
 
     if (is_whole && crew->head.target_bytes > (size_t)config->url_max_bytes)
         return HEAD_URL;
-    if (bytes > (size_t)config->head_max_bytes)
+    /* One that has its end may be as long as that, another not. */
+    if (bytes + !is_whole > (size_t)config->head_max_bytes)
         return HEAD_BYTES;
     if (is_whole && crew->head.header_count > (unsigned)config->headers_max)
         return HEAD_COUNT;
@@ -187,7 +188,7 @@ static bool read_head(struct connection *connection)
         return true;
     }
     if (st == ST_EMPTY &&
-        head.length <= (size_t)crew->options.config->head_max_bytes) {
+        head.length < (size_t)crew->options.config->head_max_bytes) {
         if (!connection->has_begun && connection->standing.limit == LIMIT_NONE)
             connection_set_deadline(connection, crew->options.config->head_ms);
         connection->has_begun = true;

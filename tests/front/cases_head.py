@@ -243,6 +243,7 @@ CASES = [
         ("a name that is too long", GET + b"X" * 17000 + b": y\r\n\r\n", "431", "close"),
         ("a value that is too long", GET + b"X: " + b"y" * 17000 + b"\r\n\r\n", "431", "close"),
         ("a value of 15 KiB", GET + b"X: " + b"y" * 15000 + b"\r\n\r\n", "200", "keep"),
+        ("16 KiB of a head and no end", (GET + b"X: " + b"y" * 17000)[:16384], "431", "close"),
         ("fields without an end", GET + b"X: " + b"y" * 17000, "431", "close"),
     ),
     *rows(

@@ -21,7 +21,7 @@ from world import World  # noqa: E402
 @pytest.fixture(scope="session")
 def table_world(tmp_path_factory):
     world = World(tmp_path_factory.mktemp("tidings"))
-    world.start(drain_ms=100)
+    world.start(drain_ms=100, tls=True)
     try:
         yield world
         world.end()

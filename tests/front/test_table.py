@@ -1,7 +1,7 @@
 """Every row of the table on a connection of its own: answers, what becomes of the
 connection, how many requests were routed, how many events were published.
 
-The rows are bytes, so how they come is a parameter: `plain` is a TCP connection.
+The rows are bytes, so how they come is a parameter: by TCP or by TLS.
 """
 
 import collections
@@ -11,6 +11,7 @@ import socket
 import cases_framing
 import cases_head
 import pytest
+from http_raw import Connection
 from patience import Deadline, eventually
 
 CASES = cases_framing.CASES + cases_head.CASES
@@ -20,10 +21,18 @@ SAMPLE = CASES[::5] + [case for case in CASES if case.after == "keep"][::3]
 
 
 def open_plain(world):
-    return world.connect()
+    connection = Connection(world.port)
+    world.connections.append(connection)
+    return connection
 
 
-WAYS = {"plain": open_plain}
+def open_tls(world):
+    connection = Connection(world.tls_port, tls=world.pair.client())
+    world.connections.append(connection)
+    return connection
+
+
+WAYS = {"plain": open_plain, "tls": open_tls}
 
 
 def counters(world):
