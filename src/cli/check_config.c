@@ -166,7 +166,7 @@ static void print_access(const struct config *config,
 
     print_keys(keyring);
     if (has_keys)
-        printf("tokens    needed; without one: %s\n",
+        printf("tokens    needed; without a token: %s\n",
                config->anonymous_subscribe[0] != '\0'
                    ? config->anonymous_subscribe
                    : "nothing");
