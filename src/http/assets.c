@@ -137,6 +137,7 @@ static void answer_asset(const struct http_context *context,
                   "ETag: %s%s\r\nCache-Control: no-cache\r\n"
                   "Vary: Accept-Encoding\r\n"
                   "X-Content-Type-Options: nosniff\r\n"
+                  "Referrer-Policy: no-referrer\r\n"
                   "Content-Security-Policy: " CONTENT_POLICY "\r\n",
                   is_packed ? "W/" : "", asset->tag);
     if (is_known(request, asset->tag)) {

@@ -50,12 +50,12 @@ static void read_anew(struct key_watch *watch)
                  LOG_STR("why", why));
         return;
     }
-    LOG_LINE(LOG_INFO, "keys", "read",
-             LOG_NUM("count", keyring_count(keyring)));
     if (keyring_equals(keyring, watch->keyring))
         keyring_unref(&keyring); /* what the threads remember stays right */
     else
         hold(watch, &keyring);
+    LOG_LINE(LOG_INFO, "keys", "read",
+             LOG_NUM("count", keyring_count(watch->keyring)));
 }
 
 static void on_change(void *arg)

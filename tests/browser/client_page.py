@@ -44,6 +44,7 @@ FOLLOW = """(async () => {
     onError: ({kind, message, text, status, transport}) =>
       keep(said.errors)({kind, message, text, status, transport}),
     ...%(options)s,
+    %(more)s
   });
   let lastId = stream.lastId; // so that a test can wait for it
   Object.defineProperty(stream, 'lastId', {
@@ -83,11 +84,12 @@ class ClientPage:
 
     # ---- acting --------------------------------------------------------
 
-    def follow(self, target, random=0.5, **options):
-        """Options as tidings() takes them; only what JSON can say."""
+    def follow(self, target, random=0.5, more="", **options):
+        """Options as tidings() takes them; those that JSON cannot say are script,
+        in `more`."""
         self.following = FOLLOW % {
             "hooks": self.hooks, "target": json.dumps(target),
-            "random": random, "options": json.dumps(options)}
+            "random": random, "options": json.dumps(options), "more": more}
         self.page.run(self.following)
         return self
 

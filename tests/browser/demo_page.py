@@ -10,8 +10,9 @@ PANEL = "document.querySelector('[data-transport=\"%s\"]')"
 
 
 class Demo:
-    def __init__(self, browser, world, **view):
-        self.page = browser.open(f"http://127.0.0.1:{world.port}/demo/", **view)
+    def __init__(self, browser, world, fragment="", **view):
+        self.page = browser.open(
+            f"http://127.0.0.1:{world.port}/demo/#{fragment}", **view)
 
     def panel(self, transport):
         return PANEL % transport

@@ -7,7 +7,7 @@ import subprocess
 import pytest
 from conftest import run
 from marks import serve
-from patience import DEADLINE_S
+from patience import DEADLINE_S, eventually
 from snippets import all_snippets, fences_without_a_name, snippet
 
 CHEESE = {"pieces": 92, "cheese_type": "Gruyère"}
@@ -18,6 +18,7 @@ TESTED = {
     "curl-correct", "curl-session", "curl-ack", "shutdown",
     "shutdown-page", "page", "page-time", "eventsource", "long-poll",
     "tidings-js", "websocket", "websocket-subscribe", "node", "python", "go", "symfony", "php-nats",
+    "token-key", "token-use", "token-node", "token-python", "token-page",
 }
 
 
@@ -292,3 +293,83 @@ echo $tidings->publish('cheese', 'cheese_created',
     ['pieces' => 92, 'cheese_type' => 'Gruyère'], 'delivery-4715');
 """)
     published_once(world, *(run("php", script) for _ in range(2)))
+
+
+# ---- tokens ---------------------------------------------------------------------
+
+SECRET = "a secret of the guide, 32 bytes and more"
+
+
+def in_folder(world, name, text=None):
+    """Runs an example where its files are, with the program on the path."""
+    path = os.pathsep.join((os.path.dirname(world.binary), os.environ["PATH"]))
+    return subprocess.run(
+        ["bash", "-e", "-c",
+         (text or snippet(name, world)).replace("curl ", "curl -sS ")],
+        cwd=world.directory, env={**os.environ, "PATH": path},
+        capture_output=True, text=True, timeout=DEADLINE_S, check=True).stdout
+
+
+@pytest.fixture
+def keyed(idle_world):
+    in_folder(idle_world, "token-key", snippet("token-key", idle_world))
+    idle_world.environment["TIDINGS_TOKEN_SECRET"] = SECRET
+    return idle_world.start(token_keys="my-key.pub")
+
+
+def bearer(token):
+    return {"Authorization": f"Bearer {token.strip()}"}
+
+
+def test_a_token_of_the_command_is_used(keyed):
+    assert keyed.get("/events/user.17.inbox").status == 401
+    published, read = in_folder(keyed, "token-use").splitlines()
+    number = json.loads(published)["id"]
+    assert [event["id"] for event in json.loads(read)] == [number]
+
+
+def opens_what_it_should(world, token):
+    for channel, status in (("user.17.inbox", 200), ("news", 200),
+                            ("user.18.inbox", 404), ("user.%3E", 404)):
+        assert world.get(f"/events/{channel}?flavor=short-poll",
+                         bearer(token)).status == status, channel
+    assert world.post("/publish/news", "x", bearer(token)).status == 404
+
+
+def test_node_makes_a_token(keyed):
+    script = write(keyed.directory, "token.mjs", snippet("token-node", keyed)
+                   + "\nconsole.log(tokenFor('17'));\n")
+    opens_what_it_should(keyed, run("node", script, cwd=keyed.directory))
+
+
+def test_python_makes_a_token(keyed):
+    script = write(keyed.directory, "token.py", snippet("token-python", keyed)
+                   + "\nprint(token_for('17'))\n")
+    opens_what_it_should(keyed, run(
+        "/usr/bin/python3", script,
+        env={**os.environ, "TIDINGS_TOKEN_SECRET": SECRET}))
+
+
+def test_a_page_fetches_its_tokens(keyed, browser):
+    """The application's answer is put in its place."""
+    def made(seconds):
+        return in_folder(keyed, "", "tidings token new --key my-key --subscribe "
+                         "'user.17.>' --publish 'user.17.>' --ttl "
+                         f"{seconds}s").strip()
+
+    page = browser.open(f"http://127.0.0.1:{keyed.port}/tidings.d.ts")
+    page.run("""(async () => {
+      const {tidings} = await import('/tidings.js');
+      const heard = document.body, ask = window.fetch;
+      window.asked = 0;
+      window.fetch = (url, how) => url === '/my-token'
+        ? Promise.resolve(new Response(asked++ ? '%s' : '%s')) : ask(url, how);
+      %s
+      window.stream = stream;
+    })()""" % (made(900), made(4), snippet("token-page", keyed)))
+    eventually(lambda: page.run(
+        "window.asked >= 2 && window.stream.state === 'open'"), "a second token")
+    response = keyed.post("/publish/user.17.inbox", "hello again",
+                          bearer(made(60)))
+    assert response.status == 201
+    page.until("document.body.innerText.includes('hello again')", "the event")

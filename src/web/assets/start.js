@@ -5,6 +5,8 @@
  * open costs a server with many channels little. Names of channels are shown as
  * text. */
 
+import { bearer, keep, token } from '/access.js';
+
 const PAUSE_MS = 2000;
 const PAUSE_PER_WORK = 20; /* times as long as the answers took */
 const ANSWER_MS = 10000;
@@ -23,13 +25,17 @@ function bytesOf(count) {
 }
 
 async function ask(path) {
-  const response = await fetch(path,
-    { cache: 'no-store', signal: AbortSignal.timeout(ANSWER_MS) });
+  const response = await fetch(path, {
+    cache: 'no-store', headers: bearer(),
+    signal: AbortSignal.timeout(ANSWER_MS) });
 
+  if (response.status === 401)
+    return null;
   return response.json();
 }
 
-function showReady({ ready, checks }) {
+/* The checks are for operators; others learn whether it is ready. */
+function showReady({ ready, checks = {} }) {
   const lines = Object.entries(checks).map(([name, verdict]) => {
     const line = document.createElement('li');
 
@@ -67,6 +73,24 @@ function rowOf({ channel, count, subscribers, last_id: lastId }) {
   return row;
 }
 
+/* `answer` is null: without a token, or with this one, nothing can be seen. */
+function showAccess(answer) {
+  const isWanted = answer === null;
+
+  byId('access').hidden = !isWanted && token() === '';
+  byId('access-text').textContent = !isWanted
+    ? 'This page uses your token, in this tab only.'
+    : token() === '' ? 'To see channels this server wants a token.'
+      : 'Your token does not hold, or holds no more.';
+  byId('forget').hidden = token() === '';
+  if (isWanted)
+    showChannels({ channels: [] });
+  else
+    showChannels(answer);
+  if (isWanted)
+    byId('rest').textContent = '';
+}
+
 function showChannels({ channels }) {
   const sum = (name) => channels.reduce((total, each) => total + each[name], 0);
   const newest = channels.sort((a, b) => b.last_id - a.last_id)
@@ -89,7 +113,7 @@ async function look() {
 
   try {
     showReady(await ask('/readyz'));
-    showChannels(await ask('/channels'));
+    showAccess(await ask('/channels'));
   } catch {
     byId('now').dataset.state = 'waiting';
     byId('ready').textContent =
@@ -102,4 +126,11 @@ async function look() {
 
 for (const place of document.querySelectorAll('.here'))
   place.textContent = location.origin;
+
+byId('access').onsubmit = (event) => {
+  event.preventDefault();
+  keep(byId('token').value.trim());
+  byId('token').value = '';
+};
+byId('forget').onclick = () => keep('');
 look();

@@ -2,6 +2,7 @@
  *
  * Everything from outside is shown as text, never as HTML. */
 
+import { token } from '/access.js';
 import { tidings } from '/tidings.js';
 
 import { Backoff } from './backoff.js';
@@ -80,6 +81,7 @@ class Panel {
   #connect() {
     this.#stream = tidings('/events', {
       channels: CHANNEL,
+      token,
       after: String(this.ledger.last),
       transports: [this.#transport],
       onState: (change) => this.#moved(change),

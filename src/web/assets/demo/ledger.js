@@ -6,6 +6,8 @@
  * request of its own that asks for the same stretch. What the server says of
  * its own accord (gaps, corrections) is no delivery and is not counted. */
 
+import { bearer } from '/access.js';
+
 const OWN_TYPES = 'tidings.';
 
 /* One answer with what is there after a position; never waits. */
@@ -13,7 +15,8 @@ async function read(channel, position) {
   const query = new URLSearchParams({
     flavor: 'short-poll', last_event_id: position });
   const response = await fetch(
-    `/events/${encodeURIComponent(channel)}?${query}`, { cache: 'no-store' });
+    `/events/${encodeURIComponent(channel)}?${query}`,
+    { cache: 'no-store', headers: bearer() });
 
   if (response.status !== 200)
     throw new Error(`answered ${response.status}`);

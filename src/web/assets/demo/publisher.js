@@ -3,6 +3,7 @@
  * An event gets its key when it is made. If no answer comes, it may have been
  * stored or not; the same key makes trying again safe. */
 
+import { bearer } from '/access.js';
 import { Backoff } from './backoff.js';
 
 /* crypto.randomUUID() is there only on https and localhost. */
@@ -67,7 +68,7 @@ export class Publisher {
   async #offer({ body, headers }) {
     try {
       const response = await fetch(this.#path,
-        { method: 'POST', body, headers });
+        { method: 'POST', body, headers: { ...headers, ...bearer() } });
       const answer = await response.json();
 
       if (response.status >= 500)

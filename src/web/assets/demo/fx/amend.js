@@ -4,6 +4,8 @@
  * DELETE of that event. What happens on the page comes back by the stream, as it
  * does on every other page. */
 
+import { bearer } from '/access.js';
+
 const ANSWER_MS = 10000;
 const FAR_OFF = 1.005;
 
@@ -11,7 +13,8 @@ const byId = (id) => document.getElementById(id);
 
 async function send(method, path, body, headers = {}) {
   const response = await fetch(path, {
-    method, body, headers, signal: AbortSignal.timeout(ANSWER_MS) });
+    method, body, headers: { ...headers, ...bearer() },
+    signal: AbortSignal.timeout(ANSWER_MS) });
   const answer = await response.json();
 
   if (!response.ok)

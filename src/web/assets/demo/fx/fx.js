@@ -2,6 +2,7 @@
  *
  * Everything from outside is shown as text, never as HTML. */
 
+import { token } from '/access.js';
 import { tidings } from '/tidings.js';
 
 import { Backoff } from '../backoff.js';
@@ -50,6 +51,7 @@ class Page {
     new Amend(CHANNEL, () => this.#newest());
     tidings('/events', {
       channels: CHANNEL,
+      token,
       after: String(start),
       onState: (change) => this.#moved(change),
       onEvent: (event) => this.#take(event),

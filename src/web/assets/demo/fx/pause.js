@@ -1,6 +1,8 @@
 /* pause.js -- a planned pause: the buttons that ask for one, and the countdown
  * that is seen when the server announces it. */
 
+import { bearer } from '/access.js';
+
 const SECONDS = 30;
 const TICK_MS = 250;
 const ANSWER_MS = 10000;
@@ -9,7 +11,8 @@ const byId = (id) => document.getElementById(id);
 
 async function ask(method, body) {
   const response = await fetch('/admin/shutdown', {
-    method, body, headers: body && { 'Content-Type': 'application/json' },
+    method, body, headers: { ...bearer(),
+      ...body && { 'Content-Type': 'application/json' } },
     signal: AbortSignal.timeout(ANSWER_MS) });
 
   if (response.ok)
