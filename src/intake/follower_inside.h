@@ -47,6 +47,7 @@ struct follower {
     uint64_t doubted;     /* sequences behind this one were not there */
     unsigned looked_at;   /* the link's generation that was looked at */
     int64_t look_due_ms, heard_ms;
+    int64_t shorter_since_ms; /* the stream ended before the position; 0: no */
     struct log_limit refusals, troubles;
 
     /* Written by the journal's thread. */

@@ -6,7 +6,7 @@
  * an id twice. So before each consumer is made the stream is looked at:
  *
  *   made at another time         another stream: its ids begin at its own base
- *   ends before the position     rewound
+ *   ends before the position     rewound; of several copies, if it stays so
  *   another message stands at    rewound: its time or checksum differs from what
  *   the position                 is stored
  *   begins behind the position   what lies between is gone and was never read:
@@ -33,6 +33,7 @@
 
 #define GLANCE_MS  1000
 #define SILENCE_MS 4000 /* the server has more, and does not send it */
+#define DOUBT_MS   20000
 #define NS_PER_MS  1000000
 
 static const char note_header[] = "Tidings-Epochs";
@@ -114,6 +115,7 @@ static bool ask(struct follower *follower, jsStreamInfo **info_out)
 
     if (status == NATS_OK)
         return true;
+    follower->shorter_since_ms = 0;
     if (status == NATS_NOT_FOUND || code == JSStreamNotFoundErr) {
         follower_become(follower, FOLLOWER_MISSING);
         return false;
@@ -221,18 +223,41 @@ static void note_rewind(struct follower *follower, const jsStreamInfo *info,
         "the stream was rewound: it has lost what was read from it");
 }
 
+/* It ends before the position. A server that has just become the leader of
+ * several copies may not have put in all that was agreed upon: its word counts
+ * when it has said so for DOUBT_MS on end. One copy has nothing to catch up with.
+ */
+static bool is_surely_shorter(struct follower *follower,
+                              const jsStreamInfo *info)
+{
+    const int64_t now_ms = clock_monotonic_ms(&system_clock);
+
+    if (info->Config == NULL || info->Config->Replicas <= 1)
+        return true;
+    if (follower->shorter_since_ms == 0) {
+        follower->shorter_since_ms = now_ms;
+        say(follower, LOG_WARN,
+            "the stream ends before what was read from it: its leader may be "
+            "behind, or it was rewound");
+    }
+    return now_ms - follower->shorter_since_ms >= DOUBT_MS;
+}
+
 /* The same stream: with the same messages? False: ask again. */
 static bool go_on(struct follower *follower, const jsStreamInfo *info,
                   struct follower_begin *begin)
 {
     const struct stream_position *at = &follower->at;
+    const bool is_shorter = info->State.LastSeq < at->sequence;
     bool is_known = true;
 
     if (at->message_ns == 0)
         return true;
-    if (info->State.LastSeq < at->sequence ||
-        (info->State.FirstSeq <= at->sequence &&
-         !is_same_message(follower, &is_known)))
+    if (is_shorter && !is_surely_shorter(follower, info))
+        return false;
+    follower->shorter_since_ms = 0;
+    if (is_shorter || (info->State.FirstSeq <= at->sequence &&
+                       !is_same_message(follower, &is_known)))
         note_rewind(follower, info, begin);
     return is_known;
 }

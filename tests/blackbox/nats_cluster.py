@@ -1,0 +1,111 @@
+"""nats_cluster.py -- three nats-servers that are one: streams with three copies.
+
+    cluster = NatsCluster(directory)
+    cluster.create("EVENTS")            a stream of three copies
+    cluster.leader("EVENTS")            the number of the server that leads it
+    cluster.kill(n); cluster.start(n)   SIGKILL, and back on the same port
+
+Ports are the kernel's, kept over restarts. The servers do not tell clients of each
+other (no_advertise), so a client that goes through a proxy stays there.
+"""
+
+import pathlib
+
+from jetstream import JetStream, Refused
+from nats_raw import NatsClient, NatsServer, free_port
+from patience import SLOWNESS, TimedOut, eventually
+
+CONFIG = """\
+server_name: n{number}
+cluster {{
+  name: tidings
+  listen: "127.0.0.1:{own}"
+  no_advertise: true
+  routes: [{routes}]
+}}
+"""
+
+LOST = (OSError, AssertionError, TimedOut)
+
+
+class Member(NatsServer):
+    def wait_until_ready(self):
+        """It listens; that it has found the others is asked of the cluster."""
+        NatsClient(self.port, is_patient=True).close()
+
+
+class NatsCluster:
+    def __init__(self, directory, size=3):
+        directory = pathlib.Path(directory)
+        routes = [free_port() for _ in range(size)]
+        text = ", ".join(f'"nats://127.0.0.1:{port}"' for port in routes)
+        self.members = []
+        for number in range(size):
+            place = directory / f"n{number}"
+            place.mkdir(parents=True)
+            self.members.append(Member(place, free_port(), CONFIG.format(
+                number=number, own=routes[number], routes=text),
+                has_streams=True))
+
+    @property
+    def url(self):
+        return ",".join(member.url for member in self.members)
+
+    @property
+    def ports(self):
+        return [member.port for member in self.members]
+
+    def is_up(self, number):
+        return self.members[number].process.poll() is None
+
+    def ask(self, question):
+        """question(JetStream) of the first member that answers it; else None."""
+        for number, member in enumerate(self.members):
+            if not self.is_up(number):
+                continue
+            try:
+                client = NatsClient(member.port)
+            except LOST:
+                continue
+            try:
+                return question(JetStream(client))
+            except LOST:
+                continue
+            finally:
+                client.close()
+        return None
+
+    def create(self, name, **config):
+        def made(streams):
+            try:
+                return streams.call(
+                    f"STREAM.CREATE.{name}", 2 * SLOWNESS, name=name,
+                    subjects=["events.>"], storage="file", retention="limits",
+                    num_replicas=len(self.members), **config)
+            except Refused:
+                return None
+        return eventually(lambda: self.ask(made), "a stream of three copies",
+                          60 * SLOWNESS)
+
+    def info(self, name):
+        return self.ask(lambda streams: streams.call(f"STREAM.INFO.{name}",
+                                                     2 * SLOWNESS))
+
+    def leader(self, name):
+        """Waits until there is one that is up."""
+        def number():
+            info = self.info(name)
+            leader = (info or {}).get("cluster", {}).get("leader") or ""
+            at = int(leader[1:]) if leader else None
+            return (at,) if at is not None and self.is_up(at) else None
+        return eventually(number, f"a leader of {name}", 60 * SLOWNESS)[0]
+
+    def kill(self, number):
+        self.members[number].kill()
+
+    def start(self, number):
+        self.members[number].start()
+
+    def stop(self):
+        for member in self.members:
+            member.stop()

@@ -1,0 +1,287 @@
+#!/usr/bin/python3
+"""cluster_rounds.py -- three instances of one stream, and what breaks under them.
+
+    cluster_rounds.py [--rounds KIND=N,...] [--rate N] [--seed N] [--keep]
+
+Kinds: tidings (SIGKILL of an instance), nats (of a nats-server), leader (of the one
+that leads the stream), both (an instance and the leader at once), stop (SIGSTOP of an
+instance, then SIGCONT), proxy (an instance's connection to NATS: cut mid-message,
+stalled, dripping).
+
+A cluster of three nats-servers keeps the stream; three instances follow it. Publishers
+send to the stream at --rate a second in all and repeat each message under its
+Nats-Msg-Id until it is acknowledged. Subscribers of every flavor, on a channel,
+several and patterns, roam: they leave after so many events as they drew and go on at
+another instance with their last id. The kinds come mixed. At the end the stream's
+acknowledgements, the journal of each instance and every subscriber's history must be
+one story: 0 lost, 0 twice, 0 out of order, and the journals equal to the byte.
+
+Exit status 0: so it is; 1: it is not; 2: the run itself failed.
+"""
+
+import argparse
+import datetime
+import pathlib
+import random
+import shutil
+import signal
+import sys
+import tempfile
+import time
+import traceback
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]
+                       / "blackbox"))
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
+
+from fault_proxy import FaultProxy  # noqa: E402
+from fleet import (Fleet, JetPublisher, LinesRoamer,  # noqa: E402
+                   PollRoamer, SseRoamer, WebSocketRoamer)
+from histories import check  # noqa: E402
+from nats_cluster import NatsCluster  # noqa: E402
+from patience import SLOWNESS, eventually  # noqa: E402
+from world import World, missing_binary  # noqa: E402
+
+CHANNELS = ["orders.1", "orders.2", "orders.eu.3", "news", "quiet"]
+TARGETS = {
+    "/events/>": lambda channel: True,
+    "/events/orders.*": lambda channel: channel in ("orders.1", "orders.2"),
+    "/events/news": lambda channel: channel == "news",
+    "/events/quiet,orders.>": lambda channel: channel != "news",
+}
+ROAMERS = [SseRoamer, LinesRoamer, WebSocketRoamer, PollRoamer]
+CI = "tidings=10,nats=10,leader=5,both=5,stop=3,proxy=20"
+
+
+class Run:
+    def __init__(self, directory, seed, rate):
+        self.random = random.Random(seed)
+        self.seed, self.rate = seed, rate
+        directory = pathlib.Path(directory)
+        self.cluster = NatsCluster(directory)
+        self.created = self.cluster.create("EVENTS")["created"]
+        self.proxies = [FaultProxy(port).__enter__()
+                        for port in self.cluster.ports]
+        self.fleet = Fleet()
+        self.worlds = []
+        for name in "abc":
+            (directory / name).mkdir()
+            world = World(directory / name)
+            world.settings.update(nats=self.cluster.url, stream="EVENTS",
+                                  ahead_wait_ms=60000, drain_ms=200)
+            self.worlds.append(world)
+        self.worlds[2].settings["nats"] = ",".join(
+            f"nats://127.0.0.1:{proxy.port}" for proxy in self.proxies)
+        self.publishers = self.subscribers = ()
+
+    @property
+    def base(self):
+        second = datetime.datetime.fromisoformat(self.created[:19] + "+00:00")
+        return int(second.timestamp()) << 20
+
+    def start(self, number):
+        world = self.worlds[number]
+        world.start()
+        self.fleet.is_up(number, world.port)
+
+    def start_all(self):
+        for number in range(len(self.worlds)):
+            self.start(number)
+        self.publishers = [
+            JetPublisher(f"jet{n}", self.fleet, self.seed, CHANNELS,
+                         self.cluster.ports, self.rate / 3) for n in range(3)]
+        self.subscribers = [
+            kind(f"{kind.__name__} {target}", self.fleet, self.seed, target,
+                 sum(map(covers, CHANNELS)))
+            for (target, covers), kind in zip(
+                list(TARGETS.items()) * 2, ROAMERS + ROAMERS[1:] + ROAMERS[:1])]
+
+    # ---- what breaks ---------------------------------------------------
+
+    def kill_instance(self):
+        number = self.random.randrange(3)
+        self.fleet.is_down(number)
+        self.worlds[number].kill()
+        return number
+
+    def round_tidings(self):
+        number = self.kill_instance()
+        self.run_on()
+        self.start(number)
+
+    def round_nats(self):
+        number = self.random.randrange(3)
+        self.cluster.kill(number)
+        self.run_on()
+        self.cluster.start(number)
+
+    def round_leader(self):
+        number = self.cluster.leader("EVENTS")
+        self.cluster.kill(number)
+        self.run_on()
+        self.cluster.start(number)
+
+    def round_both(self):
+        leader = self.cluster.leader("EVENTS")
+        self.cluster.kill(leader)
+        number = self.kill_instance()
+        self.run_on()
+        self.start(number)
+        self.cluster.start(leader)
+
+    def round_stop(self):
+        number = self.random.randrange(3)
+        process = self.worlds[number].process
+        self.fleet.is_down(number)
+        process.send_signal(signal.SIGSTOP)
+        try:
+            time.sleep(self.random.choice([1, 1, 2]))  # the fault itself
+        finally:
+            process.send_signal(signal.SIGCONT)
+        self.fleet.is_up(number, self.worlds[number].port)
+
+    def round_proxy(self):
+        """To all connections through the proxies, and to the next ones."""
+        def of(action):
+            for proxy in self.proxies:
+                for link in list(proxy.links):
+                    if not link.is_over:
+                        action(link)
+        how = self.random.choice(["cut", "stall", "drip", "reset"])
+        if how == "cut":
+            count = self.random.randrange(1, 5000)
+            of(lambda link: link.to_client.end_after(count, link.reset))
+        elif how == "stall":
+            of(lambda link: link.stall())
+            self.run_on()
+            of(lambda link: link.flow())
+        elif how == "drip":
+            of(lambda link: link.to_client.drip(7, 0.01))
+            self.run_on()
+            of(lambda link: link.to_client.drip(1 << 16, 0.0001))
+        else:
+            of(lambda link: link.reset())
+
+    def run_on(self):
+        """Under load for a while, counted in what the stream takes."""
+        self.fleet.wait_for_acknowledgements(self.random.choice(
+            [0, 10, 100, int(self.rate / 4)]))
+
+    # ---- the end ---------------------------------------------------------
+
+    def rounds(self, kinds):
+        order = [kind for kind, count in kinds.items() for _ in range(count)]
+        self.random.shuffle(order)
+        for kind in order:
+            self.run_on()
+            getattr(self, f"round_{kind}")()
+
+    def finish(self):
+        for publisher in self.publishers:
+            publisher.is_stopping.set()
+        for publisher in self.publishers:
+            publisher.finish()
+        last = JetPublisher("end", self.fleet, self.seed, [], self.cluster.ports,
+                            1)
+        last.is_stopping.set()
+        for channel in CHANNELS:
+            last.open[f"end-{channel}"] = (channel, f"end-{channel}", "last")
+        last.finish()
+        self.await_end(max(seq for _, seq in last.told.values()))
+        for subscriber in self.subscribers:
+            subscriber.finish()
+        for world in self.worlds:
+            world.hang_up_all()
+            world.stop()
+
+    def await_end(self, sequence):
+        for world in self.worlds:
+            world.wait_until_ready()
+            eventually(lambda: world.metrics()["stream_sequence"] >= sequence,
+                       f"sequence {sequence} in every journal", 120 * SLOWNESS)
+
+    def findings(self):
+        told = {key: (channel, self.base + sequence)
+                for publisher in self.publishers
+                for key, (channel, sequence) in publisher.told.items()}
+        histories = {s.name: (TARGETS[s.target], s.history)
+                     for s in self.subscribers}
+        journals = [world.dump() for world in self.worlds]
+        findings = check(journals[0], told, histories)
+        for world, journal in zip(self.worlds, journals):
+            world.verify()
+            if journal != journals[0]:
+                findings.add("wrong", f"the journal of {world.directory.name} "
+                                      f"differs from that of a")
+        for publisher in self.publishers:
+            for contradiction in publisher.contradictions:
+                findings.add("twice", f"told two sequences: {contradiction}")
+        for subscriber in self.subscribers:
+            for gap in subscriber.gaps:
+                findings.add("wrong", f"{subscriber.name} was told {gap}")
+        return findings
+
+    def summary(self, seconds):
+        told = sum(len(p.told) for p in self.publishers)
+        given = sum(len(s.history) for s in self.subscribers)
+        returns = sum(s.returns for s in self.subscribers)
+        return (f"{told} events acknowledged, {told / seconds:.0f} a second, "
+                f"{given} deliveries to {len(self.subscribers)} subscribers "
+                f"on {returns} connections")
+
+    def end(self):
+        for actor in (*self.publishers,):
+            actor.is_stopping.set()
+        for world in self.worlds:
+            world.abandon()
+        for proxy in self.proxies:
+            proxy.__exit__()
+        self.cluster.stop()
+
+
+def kinds_of(text):
+    return {kind: int(count) for kind, count in
+            (item.split("=") for item in text.split(","))}
+
+
+def main():
+    words = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    words.add_argument("--rounds", type=kinds_of, default=CI)
+    words.add_argument("--rate", type=int, default=600)
+    words.add_argument("--seed", type=int, default=random.randrange(1 << 32))
+    words.add_argument("--keep", action="store_true",
+                       help="keep the directory of the run")
+    words = words.parse_args()
+    if missing_binary():
+        sys.exit(missing_binary())
+    directory = tempfile.mkdtemp(prefix="tidings-cluster-")
+    started = time.monotonic()
+    run, verdict, status = None, "broken off", 2
+    try:
+        run = Run(directory, words.seed, words.rate)
+        run.start_all()
+        begun = time.monotonic()
+        run.rounds(words.rounds)
+        seconds = time.monotonic() - begun
+        run.finish()
+        findings = run.findings()
+        print(run.summary(seconds))
+        verdict, status = findings, 1 if findings else 0
+    except Exception:
+        traceback.print_exc()
+        for world in run.worlds if run else ():
+            print(f"{world.directory.name}:", world.output()[-3000:], sep="\n")
+    if run is not None:
+        run.end()
+    text = " ".join(f"{kind} {count}" for kind, count in words.rounds.items())
+    print(f"cluster_rounds: {text} in {time.monotonic() - started:.0f} s, "
+          f"seed {words.seed}: {verdict}")
+    if words.keep:
+        print(f"kept: {directory}")
+    else:
+        shutil.rmtree(directory)
+    sys.exit(status)
+
+
+if __name__ == "__main__":
+    main()
