@@ -14,6 +14,11 @@
  * many those were only when they are out. The owner's queue does that by
  * itself: what was not written stays at its front.
  *
+ * What OpenSSL 3.0 cannot do is answer a client that asks for new keys (TLS 1.3)
+ * while it holds a record that the same client does not take: such a connection
+ * ends. No client in use asks before some gigabytes, and whoever comes back
+ * misses nothing.
+ *
  * Idle. Both buffers are given back when empty (SSL_MODE_RELEASE_BUFFERS).
  */
 #include <tidings/tls.h>
