@@ -61,7 +61,8 @@ void handshake_begin(struct connection *connection)
         connection_set_deadline(
             connection, standing_patience_ms(
                             connection, crew->options.config->handshake_ms));
-    if (++crew->handshaking > share_of(crew))
+    if (++crew->handshaking > share_of(crew) &&
+        !seeded_bug("handshakes-unbounded"))
         drop_oldest(crew);
     connection_poll(connection);
 }

@@ -55,11 +55,11 @@ static socklen_t find_address(const char *listen, uint16_t port,
 
 /* Who comes to an address of this machine comes from it. */
 static bool needs_header(const struct admissions *admissions,
-                         const struct sockaddr_storage *own)
+                         const struct sockaddr_storage *own, bool is_tls)
 {
     const struct address address = address_of_socket(own);
 
-    return admissions_need_header(admissions, &address, false);
+    return admissions_need_header(admissions, &address, is_tls);
 }
 
 static enum status send_all(int descriptor, struct text bytes)
@@ -172,7 +172,7 @@ enum status self_test(const struct admissions *admissions, const char *listen,
                          sizeof limit);
         if (connect(descriptor, (struct sockaddr *)&address, length) == 0)
             st = ST_OK;
-        if (st == ST_OK && needs_header(admissions, &address))
+        if (st == ST_OK && needs_header(admissions, &address, is_tls))
             st = send_all(descriptor, text_of("PROXY UNKNOWN\r\n"));
         if (st == ST_OK)
             st = is_tls ? ask_by_tls(descriptor, &answer)

@@ -11,7 +11,7 @@
  *
  * How it speaks: TLS 1.2 and 1.3; with 1.2 only suites that have forward
  * secrecy and authenticated encryption; no compression, no renegotiation;
- * HTTP/1.1 if the client lets us choose. OpenSSL's own choices for 1.3.
+ * HTTP/1.1 if the client lets us choose. The server's order of suites counts.
  *
  * Sessions are resumed by tickets, whose keys are the context's own: the server
  * stores nothing per client. A ticket is good for two hours. The keys go with
@@ -41,6 +41,9 @@
     "ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-RSA-AES128-GCM-SHA256:"               \
     "ECDHE-ECDSA-AES256-GCM-SHA384:ECDHE-RSA-AES256-GCM-SHA384:"               \
     "ECDHE-ECDSA-CHACHA20-POLY1305:ECDHE-RSA-CHACHA20-POLY1305"
+#define SUITES_OF_1_3                                                          \
+    "TLS_AES_128_GCM_SHA256:TLS_AES_256_GCM_SHA384:"                           \
+    "TLS_CHACHA20_POLY1305_SHA256"
 #define GROUPS "X25519:P-256:P-384"
 
 enum { TICKET_S = 7200, TICKETS = 1 };
@@ -141,6 +144,7 @@ static SSL_CTX *create_context(void)
     CHECK(context != NULL);
     CHECK(SSL_CTX_set_min_proto_version(context, TLS1_2_VERSION) == 1);
     CHECK(SSL_CTX_set_cipher_list(context, SUITES_OF_1_2) == 1);
+    CHECK(SSL_CTX_set_ciphersuites(context, SUITES_OF_1_3) == 1);
     CHECK(SSL_CTX_set1_groups_list(context, GROUPS) == 1);
     (void)SSL_CTX_set_options(
         context, SSL_OP_NO_COMPRESSION | SSL_OP_NO_RENEGOTIATION |

@@ -219,6 +219,10 @@ enum status tls_link_writev(struct tls_link *link, const struct iovec *pieces,
         if (result != 1) {
             st = from_ssl(link, result);
             link->retry_bytes = (uint32_t)length;
+            if (st == ST_FULL && seeded_bug("tls-retry-other")) {
+                written += length;
+                link->retry_bytes = 0;
+            }
             break;
         }
         link->retry_bytes = 0;
@@ -234,7 +238,8 @@ enum status tls_link_writev(struct tls_link *link, const struct iovec *pieces,
 /* Not while a record is held: the alert would wait behind it, for ever. */
 void tls_link_end(struct tls_link *link)
 {
-    if (link->is_broken || !link->is_established || link->retry_bytes > 0)
+    if (link->is_broken || !link->is_established || link->retry_bytes > 0 ||
+        seeded_bug("tls-no-goodbye"))
         return;
     ERR_clear_error();
     (void)SSL_shutdown(link->ssl);

@@ -16,6 +16,7 @@
 #define OPTIONS(NUMBER, WORD)                                                                             \
     WORD  (kind,          "tidings",  "tidings or nchan: the dialect of positions")                       \
     NUMBER(port,          0,          "the server's HTTP port on 127.0.0.1")                              \
+    NUMBER(tls,           0,          "1: subscribers come to it by TLS")                                  \
     NUMBER(nats,          0,          "publish to this NATS port; 0: by HTTP to the server")              \
     WORD  (pids,          "",         "processes whose CPU time is the server's: 12,34")                  \
     WORD  (channel,       "bench",    "the channel, or the first token of its names")                     \

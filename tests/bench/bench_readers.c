@@ -18,6 +18,7 @@
 #include "bench_base.h"
 #include "bench_net.h"
 #include "bench_subscriber.h"
+#include "bench_tls.h"
 
 #include <errno.h>
 #include <pthread.h>
@@ -107,6 +108,7 @@ static void on_closed(struct reader *reader, unsigned index)
 
     if (reader->connected < reader->count)
         bench_die("the server hung up on subscriber %u", sub->number);
+    tls_client_close(&sub->tls);
     close(sub->fd);
     sub->state = SUB_CLOSED;
     reader->progress[index] = UINT32_MAX;
@@ -133,7 +135,8 @@ static void read_subscriber(struct reader *reader, unsigned index, size_t most)
     struct subscriber *sub = &reader->subs[index];
     enum subscriber_state before = sub->state;
     char *text = reader->buffer + HELD_BYTES - sub->held_bytes;
-    ssize_t got = recv(sub->fd, reader->buffer + HELD_BYTES, most, 0);
+    ssize_t got =
+        net_receive(sub->fd, sub->tls, reader->buffer + HELD_BYTES, most);
 
     if (got < 0 && (errno == EAGAIN || errno == EINTR))
         return;

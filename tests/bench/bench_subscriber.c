@@ -13,11 +13,11 @@
 
 #include "bench_base.h"
 #include "bench_reply.h"
+#include "bench_tls.h"
 
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/socket.h>
 
 /* The key is RFC 6455's own example. */
 static const char upgrade[] = "Upgrade: websocket\r\nConnection: Upgrade\r\n"
@@ -51,7 +51,9 @@ void subscriber_ask(struct subscriber *sub, const struct options *options)
                      "GET /%s/%s HTTP/1.1\r\nHost: bench\r\n%s%s\r\n",
                      is_longpoll && is_first && is_nchan ? "oldest" : "events",
                      name, wish(options), sub->position);
-    if (send(sub->fd, request, (size_t)bytes, MSG_NOSIGNAL) != bytes)
+    if (options->tls != 0 && sub->tls == NULL)
+        sub->tls = tls_client_open(sub->fd);
+    if (net_send(sub->fd, sub->tls, request, (size_t)bytes) != bytes)
         bench_die("a request could not be sent: %s", strerror(errno));
     sub->state = SUB_ASKED;
 }

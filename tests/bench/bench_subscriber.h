@@ -28,6 +28,7 @@ enum subscriber_state {
 
 struct subscriber {
     int fd;
+    struct tls_client *tls; /* NULL: without */
     enum subscriber_state state;
     unsigned number; /* of all in the run */
     uint32_t held_bytes;

@@ -255,3 +255,105 @@ http {{
   }}
 }}
 """
+
+
+class Pair:
+    """A certificate for localhost and its key, P-256."""
+
+    def __init__(self, home):
+        self.certificate = os.path.join(home, "certificate.pem")
+        self.key = os.path.join(home, "key.pem")
+        subprocess.run(
+            ["openssl", "req", "-x509", "-nodes", "-newkey", "ec", "-pkeyopt",
+             "ec_paramgen_curve:P-256", "-keyout", self.key, "-out",
+             self.certificate, "-days", "2", "-subj", "/CN=localhost"],
+            check=True, capture_output=True)
+        os.chmod(self.key, 0o600)
+
+
+class TidingsTls(Tidings):
+    """The same, reached by TLS: `port` is that of HTTPS."""
+
+    name = "tidings, TLS"
+
+    def start(self):
+        pair = Pair(self.home)
+        tls_port_file = os.path.join(self.home, "tls_port")
+        self.settings = (*self.settings, ("listen_tls", "127.0.0.1:0"),
+                         ("tls_certificate", pair.certificate),
+                         ("tls_key", pair.key),
+                         ("tls_port_file", tls_port_file))
+        super().start()
+        with open(tls_port_file) as file:
+            self.port = int(file.read())
+
+
+class NginxTls(Server):
+    """nginx that ends TLS in front of a Tidings, as docs/proxies has it; what
+    both use is counted. The stream is not chunked anew: where it would be cut is
+    not where the generator looks for events."""
+
+    name = "nginx"
+    kind = "tidings"
+
+    def __init__(self, behind):
+        super().__init__()
+        self.behind = behind
+        self.port = free_port()
+
+    def start(self):
+        self.behind.start()
+        pair = Pair(self.home)
+        config = os.path.join(self.home, "nginx.conf")
+        with open(config, "w") as file:
+            file.write(self.config(pair))
+        os.chmod(self.home, 0o755)
+        self.process = spawn(
+            ["nginx", "-p", self.home, "-e", os.path.join(self.home, "error.log"),
+             "-c", config], stdout=self.log, stderr=self.log)
+        wait_for(lambda: accepts(self.port) and len(self.own_pids()) == 3,
+                 self.process, self.name)
+
+    def stop(self):
+        super().stop()
+        self.behind.stop()
+
+    def own_pids(self):
+        master = self.process.pid
+        with open(f"/proc/{master}/task/{master}/children") as children:
+            return [master] + [int(pid) for pid in children.read().split()]
+
+    def pids(self):
+        return self.own_pids() + self.behind.pids()
+
+    def config(self, pair):
+        temporary = "\n".join(
+            f"  {name}_temp_path {self.home}/{name};" for name in
+            ("client_body", "proxy", "fastcgi", "uwsgi", "scgi"))
+        return f"""
+daemon off;
+worker_processes 2;
+worker_rlimit_nofile 20000;
+pid {self.home}/pid;
+events {{ worker_connections 19500; }}
+http {{
+{temporary}
+  access_log off;
+  server {{
+    listen 127.0.0.1:{self.port} ssl backlog=4096;
+    ssl_certificate {pair.certificate};
+    ssl_certificate_key {pair.key};
+    ssl_protocols TLSv1.2 TLSv1.3;
+    location / {{
+      proxy_pass http://127.0.0.1:{self.behind.port};
+      proxy_http_version 1.1;
+      proxy_set_header Connection "";
+      proxy_buffering off;
+      proxy_buffer_size 64k;
+      proxy_buffers 4 64k;
+      proxy_read_timeout 1h;
+      chunked_transfer_encoding off; # the generator sees events, no pieces
+    }}
+  }}
+}}
+"""

@@ -6,13 +6,15 @@ The conversations of the other files run over TLS too, with TIDINGS_TEST_TLS=1
 
 import socket
 import ssl
+import subprocess
 import warnings
+import xml.etree.ElementTree
 
 import pytest
 from certificates import Pair
 from http_raw import Connection
 from marks import serve
-from patience import eventually
+from patience import DEADLINE_S, eventually
 
 GOOD = b"GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n"
 
@@ -144,6 +146,87 @@ def test_a_session_is_resumed(tls_world):
                              session=session) as resumed:
         assert resumed.session_reused
     tls_world.wait_for_metric("tls_resumed", lambda figure: figure == 1)
+
+
+# ---- bytes ---------------------------------------------------------------------
+
+def test_a_request_is_read_to_its_end(tls_world):
+    """Of a record that was read nothing stays inside unnoticed."""
+    for size in (1, 200, 16384, 16385, 100000, 700000):
+        identity = tls_world.publish("news", "x" * size)
+        assert tls_world.dump()[-1] == {**tls_world.dump()[-1],
+                                        "id": identity, "data": "x" * size}
+
+
+def test_requests_of_any_cut_are_answered(tls_world):
+    """Many on one connection: a record each, several in one, one in several."""
+    connection = tls_world.connect()
+    for _ in range(300):
+        assert served(connection)
+    connection.send(GOOD * 100)
+    assert all(connection.response().status == 200 for _ in range(100))
+    for byte in GOOD:
+        connection.send(bytes([byte]))
+    assert connection.response().status == 200
+
+
+@serve(outbox_bytes=4096)
+def test_a_slow_reader_loses_nothing(tls_world):
+    slow = tls_world.sse("/events/news", receive_buffer=4096)
+    fast = tls_world.sse("/events/news")
+    ids = []
+    for number in range(200):
+        ids.append(tls_world.publish("news", f"{number}".rjust(20000)))
+        assert fast.next().id == str(ids[-1])
+    assert tls_world.metrics()["demotions"] >= 1
+    assert [int(event.id) for event in slow.take(200)] == ids
+
+
+def test_the_end_of_an_answer_is_said(tls_world):
+    """Without close_notify an answer that ends with the connection could have
+    been cut off by anybody."""
+    for version, target in (("1.0", "/healthz"), ("1.1", "/nowhere")):
+        connection = by_tls(tls_world)
+        connection.socket.suppress_ragged_eofs = False
+        connection.request("GET", target, {"Connection": "close"},
+                           version=version)
+        assert connection.response().status in (200, 404)
+        assert connection.is_ended()
+
+
+def test_what_breaks_the_protocol_ends_its_connection_only(tls_world):
+    stream = tls_world.sse("/events/news")
+    for rubbish in (b"\x17\x03\x03\x00\x20" + b"x" * 32,
+                    b"\x15\x03\x03\x00\x02\x02\x00",
+                    b"\x17\x03\x03\xff\xff", b"GET / HTTP/1.1\r\n\r\n"):
+        connection = by_tls(tls_world)
+        assert served(connection)
+        socket.socket.send(connection.socket, rubbish)
+        with pytest.raises(ssl.SSLError):
+            while connection.socket.recv(100):
+                pass
+            raise ssl.SSLError("it ended")
+    tls_world.publish("news", "x")
+    assert stream.next().data == "x"
+
+
+# ---- what a scanner finds --------------------------------------------------------
+
+def test_a_scanner_finds_nothing(tls_world):
+    done = subprocess.run(
+        ["sslscan", "--xml=-", f"127.0.0.1:{tls_world.tls_port}"],
+        capture_output=True, text=True, timeout=DEADLINE_S, check=True)
+    found = xml.etree.ElementTree.fromstring(done.stdout).find("ssltest")
+    assert {f"{row.get('type')} {row.get('version')}"
+            for row in found.findall("protocol")
+            if row.get("enabled") == "1"} == {"tls 1.2", "tls 1.3"}
+    suites = [row.get("cipher") for row in found.findall("cipher")]
+    assert len(suites) >= 6
+    assert all(suite.startswith(("ECDHE-", "TLS_")) and
+               ("GCM" in suite or "POLY1305" in suite) for suite in suites)
+    assert found.find("renegotiation").get("supported") == "0"
+    assert all(row.get("vulnerable") == "0"
+               for row in found.findall("heartbleed"))
 
 
 # ---- slow and rude handshakes -----------------------------------------------

@@ -112,6 +112,15 @@ BUGS = {
         "test_a_stream_that_is_not_read_is_put_back_and_loses_nothing",
         "test_60_slow_and_rude.py::"
         "test_many_small_events_to_a_reader_that_stops_and_goes"],
+    "tls-pending-left": [
+        "test_63_tls.py::test_a_request_is_read_to_its_end"],
+    "tls-retry-other": [
+        "test_63_tls.py::test_a_slow_reader_loses_nothing"],
+    "tls-no-goodbye": ["test_63_tls.py::test_the_end_of_an_answer_is_said"],
+    "handshake-forever": [
+        "test_63_tls.py::test_a_handshake_that_does_not_come_is_cut_off"],
+    "handshakes-unbounded": [
+        "test_63_tls.py::test_one_handshake_too_many_ends_the_oldest"],
 }
 
 
