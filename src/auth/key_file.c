@@ -1,6 +1,6 @@
 /* key_file.c -- what kind of key file it is, by what is in it.
  *
- *     {"kty":..., {"keys":[...]     a JWK or a set of them (jwk.c)
+ *     {"kty":..., {"keys":[...]     a JWK or a set of them (jwk.c); a text
  *     -----BEGIN                    PEM, anywhere in it (pem.c)
  *     anything else                 the bytes of a secret
  *
@@ -12,6 +12,7 @@
 #include "key.h"
 
 #include <tidings/check.h>
+#include <tidings/wire.h>
 
 #include <errno.h>
 #include <openssl/crypto.h>
@@ -40,13 +41,19 @@ static bool has_pem(struct text bytes)
     return false;
 }
 
+/* A text that opens a brace; random bytes may begin with one, too. */
 static bool is_object(struct text bytes)
 {
     size_t i = 0;
 
     while (i < bytes.length && is_space(bytes.bytes[i]))
         i++;
-    return i < bytes.length && bytes.bytes[i] == '{';
+    if (i == bytes.length || bytes.bytes[i] != '{' || !utf8_is_valid(bytes))
+        return false;
+    for (; i < bytes.length; i++)
+        if ((unsigned char)bytes.bytes[i] < ' ' && !is_space(bytes.bytes[i]))
+            return false;
+    return true;
 }
 
 static struct text secret_of(struct text bytes)

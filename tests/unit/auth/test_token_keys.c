@@ -385,7 +385,7 @@ static void assert_secret(const char *bytes, size_t length, const char *wanted,
     key_list_fini(&list);
 }
 
-static void test_a_line_end_is_no_part_of_a_printable_secret(void **state)
+static void test_a_secret_is_its_bytes_but_for_a_line_end(void **state)
 {
     (void)state;
     assert_secret(THIRTY_TWO, 32, THIRTY_TWO, 32);
@@ -394,6 +394,14 @@ static void test_a_line_end_is_no_part_of_a_printable_secret(void **state)
     assert_secret(THIRTY_TWO "\n\n", 34, THIRTY_TWO "\n\n", 34);
     assert_secret(THIRTY_TWO "\xff\n", 34, THIRTY_TWO "\xff\n", 34);
     assert_secret(THIRTY_TWO "\0\n", 34, THIRTY_TWO "\0\n", 34);
+    assert_secret("{" THIRTY_TWO "\xff", 34, "{" THIRTY_TWO "\xff", 34);
+    assert_secret("{" THIRTY_TWO "\x01\n", 35, "{" THIRTY_TWO "\x01\n", 35);
+    assert_secret("\n{" THIRTY_TWO "\x80", 35, "\n{" THIRTY_TWO "\x80", 35);
+    assert_refused(text_of("{" THIRTY_TWO "}"), "file: it is no JSON object");
+    assert_refused(
+        text_of("{\"kty\":\"oct\",\"k\":\"AAAAAAAAAAAAAAAAAAAA\xff\"}"),
+        "file: this is a key of another kind and no secret: whoever "
+        "knows its public half could sign");
     assert_refused(text_of("0123456789abcdef0123456789abcde\n"),
                    "file: a secret needs 32 bytes or more");
     assert_refused(text_of(""), "file: a secret needs 32 bytes or more");
@@ -489,7 +497,7 @@ int main(void)
         cmocka_unit_test(test_a_set_has_at_most_64_keys),
         cmocka_unit_test(test_pem_of_good_keys_is_read),
         cmocka_unit_test(test_pem_of_other_keys_is_refused),
-        cmocka_unit_test(test_a_line_end_is_no_part_of_a_printable_secret),
+        cmocka_unit_test(test_a_secret_is_its_bytes_but_for_a_line_end),
         cmocka_unit_test(test_a_key_of_another_kind_is_no_secret),
         cmocka_unit_test(test_no_keys_are_an_empty_ring),
         cmocka_unit_test(test_a_ring_has_only_public_halves),
