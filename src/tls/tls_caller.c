@@ -35,12 +35,14 @@ static bool set_trust(SSL_CTX *context, const struct tls_trust *trust)
 static void set_host(SSL *ssl, const char *host)
 {
     X509_VERIFY_PARAM *wanted = SSL_get0_param(ssl);
+    char *name; /* only read, but the macro below casts the const away */
 
     if (X509_VERIFY_PARAM_set1_ip_asc(wanted, host) == 1)
         return;
     ERR_clear_error();
     CHECK(SSL_set1_host(ssl, host) == 1);
-    CHECK(SSL_set_tlsext_host_name(ssl, host) == 1);
+    memcpy(&name, &host, sizeof name);
+    CHECK(SSL_set_tlsext_host_name(ssl, name) == 1);
 }
 
 enum status tls_caller_create(const char *host, const struct tls_trust *trust,
