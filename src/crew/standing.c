@@ -142,7 +142,9 @@ int64_t standing_patience_ms(const struct connection *connection,
 {
     const int64_t reserve_ms = connection->crew->options.config->reserve_ms;
 
-    return connection->standing.limit != LIMIT_NONE && reserve_ms < setting_ms
+    return connection->standing.limit != LIMIT_NONE &&
+                   reserve_ms < setting_ms &&
+                   !seeded_bug("limits-reserve-forever")
                ? reserve_ms
                : setting_ms;
 }

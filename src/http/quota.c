@@ -12,6 +12,8 @@
  */
 #include "quota.h"
 
+#include "base/seeded_bug.h"
+
 #include <tidings/accounts.h>
 #include <tidings/admission.h>
 #include <tidings/auth.h>
@@ -40,7 +42,7 @@ static int64_t spend(struct connection *connection,
     account_id account = ACCOUNT_NONE;
     int64_t wait_ms;
 
-    if (subject.length == 0)
+    if (subject.length == 0 || seeded_bug("limits-by-address-only"))
         return accounts_spend(accounts, connection_account(connection), charges,
                               count, now_us, over_out);
     account = accounts_ref_subject(accounts, subject);
@@ -79,7 +81,7 @@ enum limit quota_publish(struct connection *connection,
 {
     const struct config *config = crew_config(connection_crew(connection));
     const struct charge charges[] = {
-        {RATE_EVENTS, publish->count,
+        {RATE_EVENTS, seeded_bug("limits-batch-is-one") ? 1 : publish->count,
          (uint64_t)config->publish_events_per_second},
         {RATE_BYTES, count_bytes(publish),
          (uint64_t)config->publish_bytes_per_second},

@@ -5,7 +5,7 @@ counted by the address that the proxy names, and nobody else is believed.
 import socket
 import struct
 
-from http_raw import CutOff, format_request
+from http_raw import Connection, CutOff, format_request
 from marks import serve
 from patience import eventually
 
@@ -225,3 +225,41 @@ def test_who_comes_through_a_proxy_here_is_not_this_machine(world):
     assert ask_after(world, version_1(CLIENT), "/admin/shutdown") == 403
     assert ask_after(world, version_2("2001:db8::1"), "/admin/shutdown") == 403
     assert ask_after(world, LOCAL, "/admin/shutdown") == 200
+
+
+@serve(trusted_proxies="127.0.0.1", proxy_protocol="https",
+       connections_per_address=1)
+def test_the_header_comes_before_tls_and_only_there(idle_world):
+    """`https`: the plain listener wants none."""
+    world = idle_world.start(tls=True)
+    context = world.pair.client()
+
+    def ask_by_tls(header):
+        raw = socket.create_connection(("127.0.0.1", world.tls_port))
+        raw.sendall(header)
+        connection = Connection.__new__(Connection)
+        connection.socket = context.wrap_socket(raw, server_hostname="localhost")
+        connection.buffer, connection.is_at_end = bytearray(), False
+        world.connections.append(connection)
+        connection.request("GET", "/channels")
+        return connection.response().status
+
+    assert ask_by_tls(version_2(CLIENT)) == 200
+    assert ask_by_tls(version_1(CLIENT)) == 429
+    assert ask_by_tls(version_1(SECOND)) == 200
+    plain = Connection(world.port)
+    world.connections.append(plain)
+    plain.request("GET", "/channels")
+    assert plain.response().status == 200
+    world.client_tls = None  # the figures are asked for without it
+    assert world.metrics()["proxy_headers_refused"] == 0
+
+
+@serve(trusted_proxies="127.0.0.1", proxy_protocol="on", listen="")
+def test_a_server_of_https_alone_starts(idle_world):
+    """Its self-test says the header, too."""
+    idle_world.start(tls=True)
+    connection = Connection(idle_world.tls_port)
+    connection.send(b"no header\r\n")
+    assert connection.is_ended() and not connection.buffer
+    connection.close()

@@ -7,7 +7,7 @@ just before, undisturbed, in the same run: machines and their other work differ.
 import math
 import time
 
-PACE_S = 0.01
+PACE_S = 0.005
 
 
 def percentile(samples, share):
