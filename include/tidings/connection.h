@@ -193,6 +193,13 @@ void connection_read_body(struct connection *connection, size_t limit);
 bool connection_commit(struct connection *connection, struct publish **publish,
                        enum status *why_out);
 
+/* The same by another way, whose post does as journal_post: any thread may
+ * answer. */
+typedef enum status publish_post_fn(void *arg, struct publish **publish);
+bool connection_commit_by(struct connection *connection, publish_post_fn *post,
+                          void *arg, struct publish **publish,
+                          enum status *why_out);
+
 /* COMMITTING until another thread has done something for it: whoever does that
  * calls connection_end_await once, from any thread; done() follows here. */
 void connection_await(struct connection *connection);

@@ -30,6 +30,9 @@ struct intake_check {
     /* How the followed stream is; NULL: none is followed. */
     const char *(*stream_state)(const void *arg);
     const void *arg;
+    /* Where HTTP publishes go; as journal_post. NULL: to the journal. */
+    enum status (*publish)(void *arg, struct publish **publish);
+    void *publish_arg;
 };
 
 /* Listens, starts the crews and checks that a request comes through. */

@@ -32,6 +32,12 @@ enum status intake_start(const struct config *config, struct journal *journal,
 void intake_quiesce(struct intake *intake);
 void intake_stop(struct intake **intake);
 
+/* Into the followed stream, as journal_post: ST_FULL, ST_CLOSED, ST_BUSY (no
+ * stream to be had now), ST_BAD_INPUT; and as a result besides ST_TIMEOUT (no
+ * acknowledgement in time: stored or not) and ST_TOO_BIG. Any thread. */
+enum status intake_publish(struct intake *intake,
+                           struct publish **publish) MUST_USE;
+
 /* How the followed stream is, for /readyz; NULL: none is followed. Any thread. */
 const char *intake_stream_state(const struct intake *intake);
 

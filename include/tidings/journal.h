@@ -117,6 +117,8 @@ struct publish {
     struct msg link;           /* first */
     publish_answer_fn *answer; /* NULL: the journal frees it */
     void *asker;
+    bool is_question;         /* stores nothing: is_duplicate and id of each key
+                                 that was seen, else refused: NOT_FOUND */
     struct source_step *step; /* sources.h; owned; NULL: not from a stream */
     enum status result; /* OK, NO_SPACE, FULL (channels), CLOSED, BAD_INPUT;
                            amendments: NOT_FOUND, RESERVED, WITHDRAWN, CORRUPT */

@@ -111,6 +111,11 @@ static const char *stream_state(const void *intake)
     return intake_stream_state(intake);
 }
 
+static enum status publish_through(void *intake, struct publish **publish)
+{
+    return intake_publish(intake, publish);
+}
+
 static struct intake_check check_of(const struct service *service)
 {
     if (service->intake == NULL)
@@ -118,7 +123,9 @@ static struct intake_check check_of(const struct service *service)
     return (struct intake_check){
         .is_ready = is_intake_ready,
         .stream_state = service->config.stream[0] != '\0' ? stream_state : NULL,
-        .arg = service->intake};
+        .arg = service->intake,
+        .publish = service->config.stream[0] != '\0' ? publish_through : NULL,
+        .publish_arg = service->intake};
 }
 
 static void make_presence(struct service *service)

@@ -463,8 +463,22 @@ static void on_journal_answer(struct publish *publish)
     CHECK(mailbox_answer(&crew->mailbox, &link) == ST_OK);
 }
 
+static enum status post_to_journal(void *journal, struct publish **publish)
+{
+    return journal_post(journal, publish);
+}
+
 bool connection_commit(struct connection *connection, struct publish **publish,
                        enum status *why_out)
+{
+    return connection_commit_by(connection, post_to_journal,
+                                connection->crew->options.journal, publish,
+                                why_out);
+}
+
+bool connection_commit_by(struct connection *connection, publish_post_fn *post,
+                          void *arg, struct publish **publish,
+                          enum status *why_out)
 {
     struct crew_message *message = must_calloc(1, sizeof *message);
 
@@ -474,7 +488,7 @@ bool connection_commit(struct connection *connection, struct publish **publish,
     (*publish)->asker = message;
     connection_become(connection, CONNECTION_COMMITTING);
     deadline_clear(&connection->deadline);
-    *why_out = journal_post(connection->crew->options.journal, publish);
+    *why_out = post(arg, publish);
     if (*why_out == ST_OK)
         return true;
     free(message);

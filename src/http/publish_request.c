@@ -31,6 +31,7 @@ enum { BATCH_EVENTS_MAX = 10000 };
 
 struct publish_request {
     const struct config *config;
+    const struct intake_check *intake;
     struct arena arena;
     struct text channel, type, key;
     int64_t time_ms;
@@ -73,6 +74,8 @@ static void refuse(struct connection *connection, unsigned status,
     R(NO_SPACE,    507,    "no_space",     "the disk is full; nothing was stored")      \
     R(FULL,        503,    "overload",     "too much is waiting; come back in a moment")\
     R(CLOSED,      503,    "stopping",     "the server is stopping; nothing was stored")\
+    R(TIMEOUT,     503,    "not_acknowledged", "the stream has not answered in time; it may be stored, try again with the same key") \
+    R(BUSY,        503,    "stream_refuses", "the stream cannot take it now; nothing was stored") \
     R(BAD_INPUT,   400,    "bad_request",  "the event is malformed")                    \
     R(TOO_BIG,     413,    "too_big",      "the event is over the limit")                \
     R(NOT_FOUND,   404,    "not_found",    "that channel keeps no such event")           \
@@ -121,6 +124,47 @@ static void append_ids(const struct publish *publish, bool is_batch,
     buffer_append_string(body, "}\n");
 }
 
+static unsigned count_taken(const struct publish *publish)
+{
+    unsigned count = 0;
+
+    for (unsigned i = 0; i < publish->count; i++)
+        count += publish->events[i]->id != 0;
+    return count;
+}
+
+/* Only a stream takes a batch in part: it says which, and a retry with keys puts
+ * in the rest. */
+static void refuse_rest(struct connection *connection,
+                        const struct publish *publish)
+{
+    struct buffer body;
+
+    metrics_add(crew_metrics(connection_crew(connection)),
+                METRIC_http_publish_refused, 1);
+    buffer_init(&body);
+    buffer_printf(
+        &body,
+        "{\"error\":\"partly_stored\",\"message\":\"the stream took %u "
+        "of %u events; try again with the same keys\",\"ids\":[",
+        count_taken(publish), publish->count);
+    for (unsigned i = 0; i < publish->count; i++) {
+        if (i > 0)
+            buffer_append_char(&body, ',');
+        if (publish->events[i]->id != 0)
+            buffer_append_u64(&body, publish->events[i]->id);
+        else
+            buffer_append_string(&body, "null");
+    }
+    buffer_append_string(&body, "]}\n");
+    connection_answer(connection,
+                      &(struct answer){.status = 503,
+                                       .type = "application/problem+json",
+                                       .headers = text_of("Retry-After: 1\r\n"),
+                                       .body = buffer_text(&body)});
+    buffer_fini(&body);
+}
+
 static unsigned count_new(const struct publish *publish)
 {
     unsigned count = 0;
@@ -146,7 +190,10 @@ static void answered(struct connection *connection, struct publish *publish)
         return;
     }
     if (publish->result != ST_OK) {
-        refuse_result(connection, publish->result);
+        if (request->intake->publish != NULL && count_taken(publish) > 0)
+            refuse_rest(connection, publish);
+        else
+            refuse_result(connection, publish->result);
         publish_destroy(&publish);
         return;
     }
@@ -173,6 +220,8 @@ static void commit(struct connection *connection, struct publish **publish)
     enum status why = ST_OK;
     int64_t wait_ms = 0;
     enum limit limit = quota_publish(connection, *publish, &wait_ms);
+    const struct intake_check *intake = request_of(connection)->intake;
+    bool is_taken;
 
     if (limit != LIMIT_NONE) {
         publish_destroy(publish);
@@ -181,7 +230,11 @@ static void commit(struct connection *connection, struct publish **publish)
         over_limit_refuse(connection, limit, wait_ms);
         return;
     }
-    if (connection_commit(connection, publish, &why))
+    is_taken = intake->publish != NULL
+                   ? connection_commit_by(connection, intake->publish,
+                                          intake->publish_arg, publish, &why)
+                   : connection_commit(connection, publish, &why);
+    if (is_taken)
         return;
     publish_destroy(publish);
     refuse_result(connection, why);
@@ -460,6 +513,7 @@ void publish_handle(const struct http_context *context,
         size += strlen(request->headers[i].value);
     arena_init(&publish->arena, size);
     publish->config = context->config;
+    publish->intake = &context->intake;
     read_method(publish, request->method);
     publish->is_batch =
         !publish->is_amendment &&

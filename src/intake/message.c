@@ -28,6 +28,7 @@
 /* What the headers say; views into the message. */
 struct headers {
     bool has_type;
+    bool is_as_is; /* no envelope is looked for */
     struct text type, key;
     int64_t time_ms; /* 0: not said */
     bool is_amendment;
@@ -96,12 +97,16 @@ static enum refusal read_amendment(natsMsg *msg, struct headers *headers)
 static enum refusal read_headers(natsMsg *msg, struct headers *headers_out)
 {
     struct headers headers = {.type = {"", 0}, .key = {"", 0}};
-    struct text time;
+    struct text time, as_is;
     uint64_t time_ms = 0;
     enum refusal refusal;
 
-    headers.has_type = find_header(msg, "Event-Type", &headers.type) ||
-                       find_header(msg, "Event-As-Is", &time);
+    headers.has_type = find_header(msg, "Event-Type", &headers.type);
+    headers.is_as_is = headers.has_type;
+    if (!headers.has_type && find_header(msg, "Event-As-Is", &as_is)) {
+        headers.is_as_is = true;
+        headers.has_type = text_is(as_is, "typed");
+    }
     if ((find_header(msg, "Idempotency-Key", &headers.key) ||
          find_header(msg, "Nats-Msg-Id", &headers.key)) &&
         headers.key.length > EVENT_KEY_MAX_BYTES)
@@ -140,7 +145,7 @@ static enum refusal read_body(const struct message_rules *rules,
 {
     if (!utf8_is_valid(payload))
         return REFUSAL_NOT_UTF8;
-    if (!headers->has_type)
+    if (!headers->is_as_is)
         return open_envelope(rules, payload, envelope);
     envelope->type = headers->type;
     envelope->data = payload;
@@ -180,7 +185,7 @@ enum refusal message_to_event(const struct message_rules *rules, natsMsg *msg,
         return refusal;
 
     if (is_withdrawal(&headers)) {
-        headers.has_type = true; /* no envelope is looked for */
+        headers.is_as_is = true;
         headers.type = payload = text_of("");
     }
     buffer_init(&envelope.scratch);

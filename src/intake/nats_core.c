@@ -37,6 +37,7 @@
 #include "nats_presence.h"
 #include "nats_reply.h"
 #include "nats_stream.h"
+#include "stream_publish.h"
 #include "subject.h"
 
 #define WAIT_MS 2000
@@ -49,6 +50,7 @@ struct intake {
     struct replies *replies;        /* fixed at start */
     struct nats_link *link;         /* fixed at start */
     struct follower *stream;        /* fixed at start; NULL: core NATS */
+    struct publisher *publisher;    /* with the stream */
     struct presence_teller *teller; /* main; NULL: nobody is told */
 
     /* Of the library's delivering thread. */
@@ -201,9 +203,9 @@ static enum status open_link(struct intake *intake, const struct config *config,
 
 static void on_stored(void *arg, struct text mark, const struct event *event)
 {
-    (void)arg;
-    (void)mark;
-    (void)event;
+    struct intake *intake = arg;
+
+    publisher_stored(intake->publisher, mark, event);
 }
 
 static enum status open_stream(struct intake *intake, char *why,
@@ -217,9 +219,16 @@ static enum status open_stream(struct intake *intake, char *why,
                                              .on_stored = on_stored,
                                              .arg = intake};
 
+    enum status st;
+
     if (intake->config->stream[0] == '\0')
         return ST_OK;
-    return follower_create(&options, &intake->stream, why, why_bytes);
+    st = follower_create(&options, &intake->stream, why, why_bytes);
+    if (st == ST_OK)
+        intake->publisher = publisher_create(&(struct publisher_options){
+            intake->config, intake->journal, intake->link, intake->stream,
+            intake->prefix});
+    return st;
 }
 
 static void destroy(struct intake **intake)
@@ -229,6 +238,7 @@ static void destroy(struct intake **intake)
     *intake = NULL;
     follower_destroy(&mine->stream);
     nats_link_close(&mine->link);
+    publisher_destroy(&mine->publisher);
     replies_destroy(&mine->replies);
     free(mine->prefix);
     free(mine);
@@ -263,8 +273,10 @@ enum status intake_start(const struct config *config, struct journal *journal,
         return st;
     }
     replies_start(intake->replies, intake->link);
-    if (intake->stream != NULL)
+    if (intake->stream != NULL) {
         follower_start(intake->stream);
+        publisher_start(intake->publisher);
+    }
     *intake_out = intake;
     return ST_OK;
 }
@@ -278,8 +290,10 @@ void intake_tell_presence(struct intake *intake, struct presence *presence)
 
 void intake_quiesce(struct intake *intake)
 {
-    if (intake->stream != NULL)
+    if (intake->stream != NULL) {
+        publisher_stop(intake->publisher);
         follower_stop(intake->stream);
+    }
     presence_teller_stop(&intake->teller);
     nats_link_unsubscribe(intake->link);
 }
@@ -291,8 +305,10 @@ void intake_stop(struct intake **intake)
     *intake = NULL;
     if (mine == NULL)
         return;
-    if (mine->stream != NULL)
+    if (mine->stream != NULL) {
+        publisher_stop(mine->publisher);
         follower_stop(mine->stream);
+    }
     presence_teller_stop(&mine->teller);
     nats_link_unsubscribe(mine->link);
     replies_stop(mine->replies);
@@ -303,6 +319,11 @@ bool intake_is_ready(const struct intake *intake)
 {
     return nats_link_is_ready(intake->link) &&
            (intake->stream == NULL || follower_is_ready(intake->stream));
+}
+
+enum status intake_publish(struct intake *intake, struct publish **publish)
+{
+    return publisher_post(intake->publisher, publish);
 }
 
 const char *intake_stream_state(const struct intake *intake)

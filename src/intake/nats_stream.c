@@ -384,3 +384,13 @@ uint64_t follower_acked_id(struct follower *follower, uint64_t sequence)
     uv_mutex_unlock(&follower->mutex);
     return id;
 }
+
+uint64_t follower_stored_upto(struct follower *follower)
+{
+    uint64_t upto;
+
+    uv_mutex_lock(&follower->mutex);
+    upto = follower->shared.stored_upto;
+    uv_mutex_unlock(&follower->mutex);
+    return upto;
+}

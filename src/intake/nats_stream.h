@@ -78,6 +78,9 @@ const char *follower_state_text(const struct follower *follower);
  * not looked at again after a loss of the connection. */
 uint64_t follower_acked_id(struct follower *follower, uint64_t sequence);
 
+/* The newest sequence that the journal has. */
+uint64_t follower_stored_upto(struct follower *follower);
+
 /* Header of a message that this process sent, and whose fate it awaits. */
 #define STREAM_MARK_HEADER "Tidings-Publish"
 

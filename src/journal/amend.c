@@ -133,6 +133,7 @@ static struct event *make_news(const struct event *event,
                         text_of(amendment_type(event->amends->kind)),
                         buffer_text(&text), text_of(""));
     news->time_ms = event->time_ms;
+    news->given_id = event->given_id;
     news->channel = event->channel;
     buffer_fini(&text);
     return news;

@@ -386,6 +386,25 @@ static enum status put_step(struct journal *journal, struct publish *publish)
     return survive("writing a stream's event", st);
 }
 
+/* Whose are these keys? */
+static enum status look_up(struct journal *journal, struct publish *publish)
+{
+    struct keyed keyed;
+    enum status st = ST_OK;
+
+    link_publish(&journal->draft, publish);
+    for (unsigned i = 0; i < publish->count && st == ST_OK; i++) {
+        struct event *event = publish->events[i];
+
+        event->time_ms = journal->ledger.totals.last_ms;
+        st = find_key(journal, event, &keyed);
+        event->refused = (uint8_t)st;
+        if (st == ST_NOT_FOUND)
+            st = ST_OK;
+    }
+    return survive("looking for a key", st);
+}
+
 enum status draft_put(struct journal *journal, struct publish *publish)
 {
     enum status st = source_look(journal, publish);
@@ -394,6 +413,8 @@ enum status draft_put(struct journal *journal, struct publish *publish)
         return st;
     if (publish->step != NULL)
         return put_step(journal, publish);
+    if (publish->is_question)
+        return look_up(journal, publish);
     if (publish->count > 0 && publish->events[0]->amends != NULL) {
         CHECK(publish->count == 1);
         return put_amendment(journal, publish->events[0], publish);

@@ -102,8 +102,10 @@ enum status source_look(const struct journal *journal,
                        publish->step->after == journal->draft.upto
                    ? ST_OK
                    : ST_BUSY;
-    return journal->source.name != NULL && publish->count > 0 ? ST_RESERVED
-                                                              : ST_OK;
+    return journal->source.name != NULL && publish->count > 0 &&
+                   !publish->is_question
+               ? ST_RESERVED
+               : ST_OK;
 }
 
 void source_begin(struct journal *journal)

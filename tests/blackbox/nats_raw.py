@@ -86,8 +86,19 @@ class NatsServer:
         self.process.wait()
         self.output.close()
 
+    def freeze(self):
+        """SIGSTOP; returns when the process stands still."""
+        self.process.send_signal(signal.SIGSTOP)
+        stat = pathlib.Path(f"/proc/{self.process.pid}/stat")
+        eventually(lambda: stat.read_text().rsplit(") ", 1)[1][0] == "T",
+                   "nats-server to stand still")
+
+    def thaw(self):
+        self.process.send_signal(signal.SIGCONT)
+
     def stop(self):
         if self.process.poll() is None:
+            self.process.send_signal(signal.SIGCONT)  # a test may have failed
             self.process.terminate()
             self.process.wait()
         self.output.close()
