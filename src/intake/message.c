@@ -185,7 +185,7 @@ enum refusal message_to_event(const struct message_rules *rules, natsMsg *msg,
         return refusal;
 
     if (is_withdrawal(&headers)) {
-        headers.is_as_is = true;
+        headers.is_as_is = headers.has_type = true;
         headers.type = payload = text_of("");
     }
     buffer_init(&envelope.scratch);
