@@ -100,6 +100,18 @@ class NatsCluster:
             return (at,) if at is not None and self.is_up(at) else None
         return eventually(number, f"a leader of {name}", 60 * SLOWNESS)[0]
 
+    def wait_until_whole(self, name):
+        """All are up, and every copy has all: what is killed next leaves a
+        majority that knows everything that was acknowledged."""
+        def whole():
+            cluster = (self.info(name) or {}).get("cluster", {})
+            copies = cluster.get("replicas") or []
+            return cluster.get("leader") and \
+                len(copies) == len(self.members) - 1 and \
+                all(copy.get("current") and not copy.get("offline")
+                    for copy in copies)
+        eventually(whole, f"all copies of {name}", 120 * SLOWNESS)
+
     def kill(self, number):
         self.members[number].kill()
 

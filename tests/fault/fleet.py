@@ -23,6 +23,10 @@ WINDOW = 64
 LOST = (OSError, CutOff, TimedOut, AssertionError)
 
 
+class Refusal(Exception):
+    """A status that is no answer: an EventSource would not come back."""
+
+
 class Fleet:
     def __init__(self, entrance=None):
         self.changed = threading.Condition()
@@ -146,6 +150,7 @@ class Roamer(Actor):
         self.position = "earliest"
         self.history = []  # (id, data)
         self.gaps = []
+        self.refusals = []
         self.returns = 0
         self.start()
 
@@ -158,6 +163,9 @@ class Roamer(Actor):
                 connection = Connection(self.server.port())
                 self.returns += 1
                 self.follow(connection)
+            except Refusal as refusal:
+                self.refusals.append(refusal.args[0])
+                time.sleep(0.05)
             except LOST as cut:
                 if isinstance(cut, AssertionError) and "ended" not in str(cut) \
                         and "closed" not in str(cut) \
@@ -190,7 +198,7 @@ class SseRoamer(Roamer):
             "Accept": "text/event-stream", "Last-Event-ID": self.position})
         stream = Sse(connection)
         if stream.status != 200:
-            raise CutOff(f"{stream.status}")
+            raise Refusal(stream.status)
         while True:
             event = stream.next_or_end(Deadline(PATIENCE_S))
             if event is None or not self.take(event.id, event.type, event.data):
@@ -203,7 +211,7 @@ class LinesRoamer(Roamer):
                            {"Last-Event-ID": self.position})
         stream = Lines(connection)
         if stream.status != 200:
-            raise CutOff(f"{stream.status}")
+            raise Refusal(stream.status)
         while True:
             line = stream.next_or_end(Deadline(PATIENCE_S))
             if line is None:
@@ -219,7 +227,7 @@ class WebSocketRoamer(Roamer):
         socket = WebSocket(connection, self.target,
                            {"Last-Event-ID": self.position})
         if socket.status != 101:
-            raise CutOff(f"{socket.status}")
+            raise Refusal(socket.status)
         while True:
             event = socket.next_json(PATIENCE_S)
             if not self.take(event.get("id", 0), event["data"]["type"],
@@ -234,7 +242,7 @@ class PollRoamer(Roamer):
                 "Last-Event-ID": self.position}))
             response = connection.response(seconds=PATIENCE_S)
             if response.status != 200:
-                raise CutOff(f"{response.status}")
+                raise Refusal(response.status)
             stays = True
             for event in response.json():
                 stays = self.take(event.get("id", 0), event["data"]["type"],
