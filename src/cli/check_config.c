@@ -117,6 +117,40 @@ static void print_listeners(const char *scheme, const char *list)
         printf("listens   %s://%.*s\n", scheme, TEXT_ARGS(address));
 }
 
+static void print_most(int64_t most, const char *what)
+{
+    if (most > 0)
+        printf("%" PRId64 " %s", most, what);
+    else
+        printf("any number of %s", what);
+}
+
+static void print_limits(const struct config *config)
+{
+    printf("limits    of one address ");
+    if (config->connections_per_address > 0)
+        print_most(config->connections_per_address, "connections");
+    else
+        printf("three quarters of all connections");
+    printf(", ");
+    print_most(config->connections_per_address_per_second, "new in a second");
+    printf("; of one client ");
+    print_most(config->streams_per_subject, "streams");
+    printf(", ");
+    print_most(config->publish_events_per_second, "events in a second");
+    putchar('\n');
+}
+
+static void print_proxies(const struct config *config)
+{
+    if (config->trusted_proxies[0] == '\0')
+        return;
+    printf("believes  %s about their clients, by %s\n", config->trusted_proxies,
+           strcmp(config->proxy_protocol, "off") != 0
+               ? "the PROXY protocol and their requests"
+               : config->forwarded_header);
+}
+
 static void print_plan(const struct config *config)
 {
     print_listeners("http", config->listen);
@@ -124,6 +158,8 @@ static void print_plan(const struct config *config)
     printf("journal   %s\n", config->data);
     print_keeping(config);
     print_nats(config);
+    print_limits(config);
+    print_proxies(config);
     if (config->origins[0] != '\0')
         printf("pages of  %s\n", config->origins);
     for (unsigned i = 0; i < config->channel_count; i++)

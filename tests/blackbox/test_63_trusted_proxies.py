@@ -263,3 +263,14 @@ def test_a_server_of_https_alone_starts(idle_world):
     connection.send(b"no header\r\n")
     assert connection.is_ended() and not connection.buffer
     connection.close()
+
+
+def test_check_says_whom_it_believes_and_what_one_may_have(idle_world):
+    done = idle_world.tidings(
+        "check", "--trusted_proxies", "10.0.0.0/8", "--proxy_protocol", "on",
+        "--connections_per_address", "7", "--publish_events_per_second", "0")
+    assert done.returncode == 0
+    said = done.stdout.decode()
+    assert "believes  10.0.0.0/8 about their clients, by the PROXY" in said
+    assert "of one address 7 connections" in said
+    assert "any number of events" in said
