@@ -43,9 +43,10 @@ class NatsCluster:
         for number in range(size):
             place = directory / f"n{number}"
             place.mkdir(parents=True)
-            self.members.append(Member(place, free_port(), CONFIG.format(
-                number=number, own=routes[number], routes=text),
-                has_streams=True))
+            config = CONFIG.format(number=number, own=routes[number],
+                                   routes=text) if size > 1 else ""
+            self.members.append(Member(place, free_port(), config,
+                                       has_streams=True))
 
     @property
     def url(self):
@@ -93,6 +94,8 @@ class NatsCluster:
 
     def leader(self, name):
         """Waits until there is one that is up."""
+        if len(self.members) == 1:
+            return 0
         def number():
             info = self.info(name)
             leader = (info or {}).get("cluster", {}).get("leader") or ""
@@ -103,6 +106,9 @@ class NatsCluster:
     def wait_until_whole(self, name):
         """All are up, and every copy has all: what is killed next leaves a
         majority that knows everything that was acknowledged."""
+        if len(self.members) == 1:
+            return
+
         def whole():
             cluster = (self.info(name) or {}).get("cluster", {})
             copies = cluster.get("replicas") or []
@@ -111,6 +117,24 @@ class NatsCluster:
                 all(copy.get("current") and not copy.get("offline")
                     for copy in copies)
         eventually(whole, f"all copies of {name}", 120 * SLOWNESS)
+
+    def messages(self, name):
+        """What the stream itself has: (sequence, Nats-Msg-Id) of every message."""
+        last = self.info(name)["state"]["last_seq"]
+        client = NatsClient(self.members[self.leader(name)].port)
+        inbox = client.subscribe(f"{client.inbox_prefix}.all")
+        JetStream(client).call(
+            f"CONSUMER.CREATE.{name}", stream_name=name, config={
+                "deliver_subject": f"{client.inbox_prefix}.all",
+                "deliver_policy": "all", "ack_policy": "none",
+                "replay_policy": "instant", "max_deliver": 1})
+        found = []
+        while not found or found[-1][0] < last:
+            message = inbox.next(10 * SLOWNESS)
+            found.append((int(message.reply.split(".")[5]),
+                          message.headers.get("nats-msg-id")))
+        client.close()
+        return found
 
     def kill(self, number):
         self.members[number].kill()
