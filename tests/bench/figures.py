@@ -10,6 +10,7 @@ once, the best is measured three times, the median counts.
 import tempfile
 
 import feed
+import stream_figures
 from figures_base import Figure, best, hold_idle, median, pause
 from generator import Load, LostEvents, check, measure
 from servers import CannotMeasure, Nats, Nchan, Tidings
@@ -400,6 +401,10 @@ def hold_slow(plan, count, common):
     return result
 
 
+def stream(plan):
+    return stream_figures.stream(plan, Figure)
+
+
 ROWS = {
     "idle": idle,
     "fanout-10000": fan_out_10000,
@@ -415,6 +420,7 @@ ROWS = {
     "gzip": gzip,
     "resume": resume,
     "crowd": crowd,
+    "stream": stream,
     "slow": slow,
     "tls": tls,
 }

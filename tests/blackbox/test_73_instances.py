@@ -9,6 +9,7 @@ from stream_world import *
 from stream_world import wait_until_stored
 
 from fault_proxy import FaultProxy
+from patience import eventually
 
 
 @pytest.fixture
@@ -171,3 +172,18 @@ def test_the_wait_ends_when_the_instance_has_passed(pair, streams):
     streams.publish_many("events.cheese", ["four"])
     assert stream.next().data == "four"
     assert b.metrics()["gaps"] == 0
+
+
+def test_what_is_corrected_at_one_is_corrected_at_all(pair, streams):
+    a, b = pair
+    b.link.flow()
+    wait_until_stored(b, 3)
+    answer = a.http("PUT", f"/publish/cheese/{a.position}", body=b"drei")
+    assert answer.status == 200, answer
+    eventually(lambda: len(b.dump()) == 4, "the news of it at the other")
+    answer = b.http("DELETE", f"/publish/cheese/{int(a.position) - 1}")
+    assert answer.status == 200, answer
+    eventually(lambda: len(a.dump()) == 5, "the news of it at the other")
+    assert a.dump() == b.dump()
+    texts = [event.get("data") for event in a.dump()[:3]]
+    assert texts == ["one", None, "drei"]

@@ -1,0 +1,188 @@
+"""The figures of a followed stream: a nats-server with JetStream beside Tidings.
+
+Catching up, the live path, publishing through the stream, and one instance next to
+three. All on the processors that the other figures have; the yardsticks (one
+acknowledgement, one commit, nats.c's own rate) are measured in the same row.
+"""
+
+import json
+import os
+import subprocess
+import sys
+import time
+
+from generator import Load, check, measure, tool
+from servers import CannotMeasure, Nats, Tidings, pin, spawn, wait_for
+
+sys.path.insert(0, os.path.join(os.path.dirname(__file__), "..", "blackbox"))
+
+from http_raw import Connection  # noqa: E402
+from jetstream import JetStream  # noqa: E402
+from nats_raw import NatsClient  # noqa: E402
+from streams import Sse  # noqa: E402
+
+SETTINGS = (("stream", "EVENTS"), ("keep_bytes", 10 ** 12),
+            ("stream_lag_max", 10 ** 12))
+
+
+class Jet(Nats):
+    """Debian's nats-server with JetStream, its file store in its directory."""
+
+    def start(self):
+        self.process = spawn(
+            ["nats-server", "-a", "127.0.0.1", "-p", "-1", "-js",
+             "-sd", os.path.join(self.home, "store"),
+             "--ports_file_dir", self.home],
+            stdout=self.log, stderr=self.log)
+        ports = os.path.join(self.home, f"nats-server_{self.process.pid}.ports")
+        wait_for(lambda: os.path.exists(ports) and os.path.getsize(ports) > 2,
+                 self.process, self.name)
+        with open(ports) as file:
+            self.port = int(json.load(file)["nats"][0].rsplit(":", 1)[1])
+        self.streams = JetStream(NatsClient(self.port, is_patient=True))
+        self.streams.create("EVENTS")
+
+
+def figures_of(server):
+    connection = Connection(server.port)
+    connection.request("GET", "/metrics", {"Connection": "close"})
+    text = connection.response().text
+    connection.close()
+    return {line.split(" ")[0].removeprefix("tidings_").removesuffix("_total"):
+            float(line.split(" ")[1]) for line in text.splitlines()
+            if line and line[0] != "#"}
+
+
+def middle(values):
+    return sorted(values)[len(values) // 2]
+
+
+def catch_up_once(events):
+    """Events a second of an instance that starts empty."""
+    with Jet() as jet:
+        jet.streams.fill("events.fill", ("x" * 250 for _ in range(events)))
+        with Tidings(jet, settings=SETTINGS) as server:
+            begun, first = time.monotonic(), None
+            while True:
+                at = figures_of(server)["stream_sequence"]
+                now = time.monotonic()
+                if first is None and at > 0:
+                    first = (now, at)
+                if at >= events:
+                    break
+                if now - begun > 120:
+                    raise CannotMeasure(f"only {at} of {events} read")
+                time.sleep(0.002)
+    return (events - first[1]) / (now - first[0])
+
+
+def live_once(events):
+    """Milliseconds, p50: an acknowledgement alone, an event to its subscriber,
+    and the mean commit meanwhile by the server's own count."""
+    with Jet() as jet:
+        acknowledgements, deliveries = [], []
+        for _ in range(events):
+            begun = time.monotonic()
+            jet.streams.publish("events.other", "x" * 200)
+            acknowledgements.append(time.monotonic() - begun)
+        with Tidings(jet, settings=SETTINGS) as server:
+            connection = Connection(server.port)
+            connection.request("GET", "/events/live",
+                               {"Accept": "text/event-stream"})
+            stream = Sse(connection)
+            before = figures_of(server)
+            for number in range(events):
+                begun = time.monotonic()
+                reply = jet.streams.client.ask("events.live",
+                                               f"{number} " + "x" * 200)
+                event = stream.next()
+                deliveries.append(time.monotonic() - begun)
+                if event.data.split(" ")[0] != str(number):
+                    raise CannotMeasure(f"{event} instead of {number}")
+                jet.streams.acknowledged(reply)
+            after = figures_of(server)
+            connection.close()
+    commit_us = ((after["journal_commit_us"] - before["journal_commit_us"])
+                 / (after["journal_commits"] - before["journal_commits"]))
+    return (middle(acknowledgements) * 1000, middle(deliveries) * 1000,
+            commit_us / 1000)
+
+
+def own_rate(jet, milliseconds):
+    """nats.c alone."""
+    done = subprocess.run(
+        [tool("bench_jetstream"), f"nats://127.0.0.1:{jet.port}",
+         "events.yardstick", str(milliseconds), "200"],
+        capture_output=True, text=True, preexec_fn=pin)
+    if done.returncode != 0:
+        raise CannotMeasure(done.stderr)
+    return json.loads(done.stdout)["published_s"]
+
+
+def through_once(plan, ack):
+    with Jet() as jet:
+        theirs = own_rate(jet, plan.times["measure_ms"])
+    with Jet() as jet, Tidings(jet, settings=SETTINGS + (
+            ("stream_ack", ack),)) as server:
+        ours = measure(server, channels=64, channel="post", publishers=64,
+                       **plan.times)["answered_s"]
+    return ours, theirs
+
+
+def fan_out_once(plan, instances):
+    """Deliveries a second of all instances together, each with 300 subscribers
+    of a channel that a publisher of its own fills as fast as they take it."""
+    with Jet() as jet:
+        servers = [Tidings(jet, settings=SETTINGS) for _ in range(instances)]
+        loads = []
+        try:
+            for number, server in enumerate(servers):
+                server.__enter__()
+                loads.append(Load(server, nats=jet.port, subscribers=300,
+                                  channel=f"hot{number}", window=500,
+                                  readers=1, warmup_ms=1000,
+                                  measure_ms=plan.times["measure_ms"]))
+            total = 0
+            for load in loads:
+                out, err = load.process.communicate(timeout=120)
+                if not out.strip():
+                    raise CannotMeasure(err.strip())
+                result = json.loads(out.strip().splitlines()[-1])
+                check(result)
+                total += result["overall_s"]
+        finally:
+            for server in servers:
+                if server.process is not None:
+                    server.__exit__()
+    return total
+
+
+def stream(plan, Figure):
+    events = 150000 if plan.quick else 600000
+    rates = [catch_up_once(events) for _ in range(plan.repeats)]
+    found = [Figure("stream-catch-up", "catching up from a stream, 250 bytes",
+                    "≥ 300,000/s", middle(rates), 300000, "events/s")]
+    runs = sorted((live_once(150 if plan.quick else 500)
+                   for _ in range(plan.repeats)),
+                  key=lambda run: run[1] - run[0] - run[2])
+    ack_ms, live_ms, commit_ms = runs[len(runs) // 2]
+    found.append(Figure(
+        "stream-live", "publisher → stream → journal → subscriber, p50",
+        f"≤ acknowledgement {ack_ms:.2f} + commit {commit_ms:.2f} + 1 ms",
+        live_ms, ack_ms + commit_ms + 1, "ms", None, False))
+    for ack in ("stream", "journal"):
+        pairs = sorted((through_once(plan, ack) for _ in range(plan.repeats)),
+                       key=lambda pair: pair[0] / pair[1])
+        ours, theirs = pairs[len(pairs) // 2]
+        found.append(Figure(
+            f"stream-publish-{ack}",
+            f"HTTP publish through the stream, 64 connections, stream_ack={ack}",
+            f"≥ 0.7 × nats.c alone, {theirs:,.0f}/s", ours, 0.7 * theirs,
+            "events/s"))
+    one, three = (middle([fan_out_once(plan, count)
+                          for _ in range(plan.repeats)]) for count in (1, 3))
+    found.append(Figure(
+        "stream-instances", "fan-out of three instances on the same cores",
+        f"one alone: {one:,.0f}/s", three, one, "deliveries/s", None, True,
+        "all share the cores: this shows the price of three, not their gain"))
+    return found
