@@ -281,7 +281,7 @@ static bool read_since(struct follower *follower, char *why, size_t why_bytes)
         return true;
     }
     (void)snprintf(why, why_bytes,
-                   "follower_start is all, new, or since: and a time with its "
+                   "stream_start is all, new, or since: and a time with its "
                    "offset, such as since:2026-01-31T12:00:00Z");
     return false;
 }

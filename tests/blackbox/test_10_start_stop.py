@@ -49,6 +49,15 @@ def test_data_that_is_no_directory_is_refused_with_a_sentence(world):
     assert b"a-file" in done.stdout + done.stderr
 
 
+def test_a_start_in_the_stream_that_is_none_is_named(world):
+    done = world.tidings("serve", "--listen", "127.0.0.1:0", "--nats",
+                         "nats://127.0.0.1:1", "--stream", "EVENTS",
+                         "--stream_start", "yesterday",
+                         "--data", world.directory / "other")
+    assert done.returncode != 0
+    assert b"stream_start is" in done.stdout + done.stderr
+
+
 def test_after_a_kill_it_starts_again_on_the_same_data(world):
     first = world.publish("news", "one")
     world.kill()
