@@ -186,7 +186,9 @@ def test_the_end_of_an_answer_is_said(tls_world):
     """Without close_notify an answer that ends with the connection could have
     been cut off by anybody."""
     for version, target in (("1.0", "/healthz"), ("1.1", "/nowhere")):
-        connection = by_tls(tls_world)
+        context = tls_world.pair.client()
+        context.options &= ~ssl.OP_IGNORE_UNEXPECTED_EOF
+        connection = by_tls(tls_world, context)
         connection.socket.suppress_ragged_eofs = False
         connection.request("GET", target, {"Connection": "close"},
                            version=version)
