@@ -107,6 +107,13 @@ class World:
         self.settings.update(self.pair.settings())
         self.client_tls = self.pair.client()
 
+    @property
+    def origin(self):
+        """As pages have it."""
+        if self.client_tls is None:
+            return f"http://127.0.0.1:{self.port}"
+        return f"https://127.0.0.1:{self.tls_port}"
+
     def nats_url(self):
         return self.nats_server.url if self.nats_server else ""
 

@@ -12,7 +12,7 @@ PANEL = "document.querySelector('[data-transport=\"%s\"]')"
 class Demo:
     def __init__(self, browser, world, fragment="", **view):
         self.page = browser.open(
-            f"http://127.0.0.1:{world.port}/demo/#{fragment}", **view)
+            f"{world.origin}/demo/#{fragment}", **view)
 
     def panel(self, transport):
         return PANEL % transport
