@@ -148,8 +148,8 @@ int cli_channels(int argc, char **argv)
                         argv[0]);
     client = http_client_create(url);
     if (client == NULL)
-        return cli_fail(EXIT_USAGE, "--url: \"%.80s\" is not http://host:port",
-                        url);
+        return cli_fail(EXIT_USAGE,
+                        "--url: \"%.80s\" is not http(s)://host:port", url);
     exit_code = run(client, argc == 1 ? argv[0] : NULL, as_json);
     http_client_destroy(&client);
     return exit_code;

@@ -29,7 +29,8 @@ struct http_client;
 #define DEFAULT_URL "http://127.0.0.1:8080"
 #define URL_HELP                                                               \
     "the server; default " DEFAULT_URL                                         \
-    "; the token for it is that of TIDINGS_TOKEN"
+    "; the token for it is that of TIDINGS_TOKEN, for https:// TIDINGS_CA "    \
+    "names a file with whom to trust, else the system says"
 
 int cli_serve(int argc, char **argv);
 int cli_publish(int argc, char **argv);

@@ -13,6 +13,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <tidings/check.h>
+#include <tidings/tls.h>
 #include <tidings/wire.h>
 
 #include "tcp_link.h"
@@ -34,6 +35,8 @@ struct http_client {
     struct tcp_link *link;
     char *host, *port, *path; /* out of the URL; path without a last slash */
     const char *token;        /* of the environment; NULL: none */
+    struct tls_trust trust;   /* the same */
+    bool is_tls;
     struct buffer received, head;
     enum body_end body;
     uint64_t bytes_left; /* BODY_AFTER_BYTES */
@@ -54,16 +57,27 @@ static char *copy(const char *bytes, size_t length)
     return string;
 }
 
+/* What stands behind http:// or https://; NULL: neither. */
+static const char *after_scheme(const char *url, bool *is_tls_out)
+{
+    static const char plain[] = "http://", tls[] = "https://";
+
+    *is_tls_out = strncmp(url, tls, sizeof tls - 1) == 0;
+    if (*is_tls_out)
+        return url + sizeof tls - 1;
+    return strncmp(url, plain, sizeof plain - 1) == 0 ? url + sizeof plain - 1
+                                                      : NULL;
+}
+
 /* host, host:port, [::1]:port, each perhaps with a /path behind. */
 static bool parse_url(const char *url, struct http_client *client)
 {
-    static const char scheme[] = "http://";
     const char *host, *port;
     size_t length, host_length;
 
-    if (strncmp(url, scheme, sizeof scheme - 1) != 0)
+    host = after_scheme(url, &client->is_tls);
+    if (host == NULL)
         return false;
-    host = url + sizeof scheme - 1;
     if (strpbrk(host, " \t\r\n?#@") != NULL)
         return false;
     length = strcspn(host, "/");
@@ -74,7 +88,7 @@ static bool parse_url(const char *url, struct http_client *client)
     if (*port == ':' && port + 1 < host + length)
         client->port = copy(port + 1, length - host_length - 1);
     else if (port == host + length)
-        client->port = copy("80", 2);
+        client->port = must_strdup(client->is_tls ? "443" : "80");
     else
         return false;
     client->host = host[0] == '[' ? copy(host + 1, host_length - 2)
@@ -102,6 +116,7 @@ struct http_client *http_client_create(const char *url)
     client->token = getenv("TIDINGS_TOKEN");
     if (client->token != NULL && client->token[0] == '\0')
         client->token = NULL;
+    client->trust.file = getenv("TIDINGS_CA");
     client->link = tcp_link_create();
     if (!parse_url(url, client))
         http_client_destroy(&client);
@@ -135,8 +150,9 @@ const char *http_client_why(const struct http_client *client)
 static enum status fail(struct http_client *client, enum status st,
                         const char *doing, const char *why)
 {
-    snprintf(client->why, sizeof client->why, "%s http://%s:%s: %s", doing,
-             client->host, client->port, why);
+    snprintf(client->why, sizeof client->why, "%s %s://%s:%s: %s", doing,
+             client->is_tls ? "https" : "http", client->host, client->port,
+             why);
     tcp_link_shut(client->link);
     client->body = BODY_OVER;
     return st;
@@ -174,7 +190,8 @@ static enum status get_ready(struct http_client *client)
         tcp_link_receive(client->link, &client->received, 0) == ST_TIMEOUT)
         return ST_OK; /* open, and nothing came unasked */
     client->received.length = 0;
-    st = tcp_link_open(client->link, client->host, client->port, CONNECT_MS);
+    st = tcp_link_open(client->link, client->host, client->port,
+                       client->is_tls ? &client->trust : NULL, CONNECT_MS);
     if (st != ST_OK)
         return fail(client, st, "cannot reach", tcp_link_why(client->link));
     return ST_OK;

@@ -1,7 +1,9 @@
 /* http_client.h -- asks a server by HTTP/1.1 and reads what comes, as it comes.
  *
  * For the commands in a terminal: one connection, one request after the other,
- * every call waits. Answers may be endless. `http://` only. The token in the
+ * every call waits. Answers may be endless. `http://` and
+ * `https://`, whose certificate must be one that the system trusts, or the file
+ * in TIDINGS_CA. The token in the
  * environment TIDINGS_TOKEN goes with every request.
  *
  *   create -> ask -> read until ST_EMPTY -> ask ... -> destroy
@@ -35,7 +37,7 @@ struct http_call {
     struct text body; /* with bytes NULL: no body */
 };
 
-/* NULL: `url` is not http://host[:port][/path]. */
+/* NULL: `url` is not http://host[:port][/path], nor with https. */
 struct http_client *http_client_create(const char *url);
 void http_client_destroy(struct http_client **client);
 

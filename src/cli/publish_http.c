@@ -35,8 +35,8 @@ struct http_way *http_way_open(const char *url, const char *channel)
     way->channel = channel;
     way->client = http_client_create(url);
     if (way->client == NULL) {
-        (void)cli_fail(EXIT_USAGE, "--url: \"%.80s\" is not http://host:port",
-                       url);
+        (void)cli_fail(EXIT_USAGE,
+                       "--url: \"%.80s\" is not http(s)://host:port", url);
         http_way_close(&way);
     }
     return way;

@@ -102,8 +102,8 @@ static int run(const char *url, const char *method, const char *until)
     int exit_code;
 
     if (client == NULL)
-        return cli_fail(EXIT_USAGE, "--url: \"%.80s\" is not http://host:port",
-                        url);
+        return cli_fail(EXIT_USAGE,
+                        "--url: \"%.80s\" is not http(s)://host:port", url);
     buffer_init(&answer);
     platform_ignore_sigpipe();
     exit_code = ask(client, method, until, &answer);

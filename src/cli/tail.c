@@ -256,7 +256,8 @@ static int run(struct tail *tail)
                             tail->selectors[i]);
     tail->client = http_client_create(tail->url);
     if (tail->client == NULL)
-        return cli_fail(EXIT_USAGE, "--url: \"%.80s\" is not http://host:port",
+        return cli_fail(EXIT_USAGE,
+                        "--url: \"%.80s\" is not http(s)://host:port",
                         tail->url);
     platform_ignore_sigpipe();
     tail_stream_init(&tail->stream, is_one ? first : text_of(""), on_event,

@@ -5,6 +5,9 @@
  * there is never more than one thing under way, and its request and buffers can
  * lie in the struct.
  *
+ * With TLS the bytes go through a tls_caller on their way: what it wants to send
+ * is sent after each step, and what came is fed to it.
+ *
  * The timer repeats every few ms once it is due. It must: where its time comes
  * before the loop looks at the sockets, a timer that fired once would leave the
  * loop waiting for them without end.
@@ -14,6 +17,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <tidings/check.h>
+#include <tidings/tls.h>
 #include <uv.h>
 
 #define RECEIVE_BYTES 65536
@@ -24,6 +28,7 @@ struct tcp_link {
     uv_timer_t timer;
     uv_tcp_t tcp;
     bool is_open;
+    struct tls_caller *tls; /* NULL: without */
 
     bool done, is_late; /* of what is under way */
     int result;         /* libuv's, below 0 for errors */
@@ -102,6 +107,7 @@ static void on_shut(uv_handle_t *handle)
 
 void tcp_link_shut(struct tcp_link *link)
 {
+    tls_caller_destroy(&link->tls);
     if (!link->is_open)
         return;
     uv_close((uv_handle_t *)&link->tcp, on_shut);
@@ -151,8 +157,8 @@ static enum status open_address(struct tcp_link *link,
     return st;
 }
 
-enum status tcp_link_open(struct tcp_link *link, const char *host,
-                          const char *port, unsigned wait_ms)
+static enum status open_raw(struct tcp_link *link, const char *host,
+                            const char *port, unsigned wait_ms)
 {
     const struct addrinfo hints = {.ai_socktype = SOCK_STREAM};
     uv_getaddrinfo_t request;
@@ -183,8 +189,8 @@ static void on_written(uv_write_t *request, int result)
     link->done = true;
 }
 
-enum status tcp_link_send(struct tcp_link *link, struct text bytes,
-                          unsigned wait_ms)
+static enum status send_raw(struct tcp_link *link, struct text bytes,
+                            unsigned wait_ms)
 {
     char *unchanged; /* uv_buf_t is not const, although uv_write only reads */
     uv_buf_t piece;
@@ -232,8 +238,8 @@ static void on_received(uv_stream_t *stream, ssize_t count,
     link->done = true;
 }
 
-enum status tcp_link_receive(struct tcp_link *link, struct buffer *out,
-                             unsigned wait_ms)
+static enum status receive_raw(struct tcp_link *link, struct buffer *out,
+                               unsigned wait_ms)
 {
     enum status st;
 
@@ -250,5 +256,108 @@ enum status tcp_link_receive(struct tcp_link *link, struct buffer *out,
     else if (st != ST_OK)
         tcp_link_shut(link);
     link->received = NULL;
+    return st;
+}
+
+/* ---- TLS -------------------------------------------------------------------
+ */
+
+/* Sends what TLS has to send by now. */
+static enum status send_taken(struct tcp_link *link, unsigned wait_ms)
+{
+    struct buffer bytes;
+    enum status st = ST_OK;
+
+    buffer_init(&bytes);
+    tls_caller_take(link->tls, &bytes);
+    if (bytes.length > 0)
+        st = send_raw(link, buffer_text(&bytes), wait_ms);
+    buffer_fini(&bytes);
+    return st;
+}
+
+static enum status feed_more(struct tcp_link *link, unsigned wait_ms)
+{
+    struct buffer bytes;
+    enum status st;
+
+    buffer_init(&bytes);
+    st = receive_raw(link, &bytes, wait_ms);
+    if (st == ST_OK)
+        tls_caller_feed(link->tls, buffer_text(&bytes));
+    buffer_fini(&bytes);
+    return st;
+}
+
+static enum status shake_hands(struct tcp_link *link, unsigned wait_ms)
+{
+    for (;;) {
+        enum status st =
+            tls_caller_handshake(link->tls, link->why, sizeof link->why);
+        enum status sent = send_taken(link, wait_ms);
+
+        if (st != ST_EMPTY)
+            return st;
+        if (sent != ST_OK)
+            return sent;
+        st = feed_more(link, wait_ms);
+        if (st != ST_OK)
+            return st;
+    }
+}
+
+enum status tcp_link_open(struct tcp_link *link, const char *host,
+                          const char *port, const struct tls_trust *trust,
+                          unsigned wait_ms)
+{
+    enum status st = open_raw(link, host, port, wait_ms);
+
+    if (st != ST_OK || trust == NULL)
+        return st;
+    st =
+        tls_caller_create(host, trust, &link->tls, link->why, sizeof link->why);
+    if (st == ST_OK)
+        st = shake_hands(link, wait_ms);
+    if (st != ST_OK)
+        tcp_link_shut(link);
+    return st == ST_OK || st == ST_TIMEOUT ? st : ST_CLOSED;
+}
+
+enum status tcp_link_send(struct tcp_link *link, struct text bytes,
+                          unsigned wait_ms)
+{
+    if (link->tls == NULL)
+        return send_raw(link, bytes, wait_ms);
+    if (tls_caller_write(link->tls, bytes) == ST_OK)
+        return send_taken(link, wait_ms);
+    snprintf(link->why, sizeof link->why, "TLS has ended");
+    tcp_link_shut(link);
+    return ST_CLOSED;
+}
+
+enum status tcp_link_receive(struct tcp_link *link, struct buffer *out,
+                             unsigned wait_ms)
+{
+    const uint64_t end_ms = uv_hrtime() / 1000000 + wait_ms;
+    enum status st = ST_EMPTY;
+
+    if (link->tls == NULL)
+        return receive_raw(link, out, wait_ms);
+    while (st == ST_EMPTY) {
+        const uint64_t now_ms = uv_hrtime() / 1000000;
+
+        st = tls_caller_read(link->tls, out);
+        if (st == ST_EMPTY)
+            st = feed_more(link,
+                           now_ms < end_ms ? (unsigned)(end_ms - now_ms) : 0);
+        else if (st == ST_CLOSED)
+            tcp_link_shut(link);
+        else
+            return st;
+        if (st == ST_OK)
+            st = send_taken(link, wait_ms);
+        if (st == ST_OK)
+            st = ST_EMPTY; /* perhaps there is something to read now */
+    }
     return st;
 }

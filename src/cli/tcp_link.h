@@ -1,4 +1,4 @@
-/* tcp_link.h -- one TCP connection whose calls wait, with a limit to each wait.
+/* tcp_link.h -- one TCP connection, with TLS or without, whose calls wait, with a limit to each wait.
  *
  * Threads   main.
  * Memory    create and destroy; between open and shut it has a socket.
@@ -13,13 +13,16 @@
 #include <tidings/status.h>
 
 struct tcp_link;
+struct tls_trust;
 
 struct tcp_link *tcp_link_create(void);
 void tcp_link_destroy(struct tcp_link **link);
 
-/* Tries every address of the name. Shuts the old connection, if any. */
+/* Tries every address of the name. Shuts the old connection, if any. `trust`:
+ * whom to believe that it is `host`, by TLS; NULL: without TLS. */
 enum status tcp_link_open(struct tcp_link *link, const char *host,
-                          const char *port, unsigned wait_ms) MUST_USE;
+                          const char *port, const struct tls_trust *trust,
+                          unsigned wait_ms) MUST_USE;
 void tcp_link_shut(struct tcp_link *link);
 bool tcp_link_is_open(const struct tcp_link *link);
 

@@ -136,6 +136,14 @@ def test_2_a_head_of_a_stream_says_whether_the_connection_ends(
 
 # ---- stopping --------------------------------------------------------------
 
+def _quiet_streams(world):
+    """Streams whose sockets have nothing to read until they are told to go."""
+    streams = [world.sse("/events/a") for _ in range(40)]
+    for stream in streams:
+        stream.wait_for_retry()
+    return streams
+
+
 def _wait_for_a_farewell(streams):
     sockets = [stream.connection.socket for stream in streams]
     eventually(lambda: select.select(sockets, [], [], 0)[0],
@@ -144,7 +152,7 @@ def _wait_for_a_farewell(streams):
 
 @serve(drain_ms=60000)
 def test_a_head_request_while_stopping_has_no_body(world):
-    streams = [world.sse("/events/a") for _ in range(40)]
+    streams = _quiet_streams(world)
     connection = world.connect()
     connection.send(b"HEAD /healthz HTTP/1.1\r\nHos")
     world.ask_to_stop()
@@ -160,7 +168,7 @@ def test_a_head_request_while_stopping_has_no_body(world):
 
 @serve(drain_ms=60000)
 def test_streams_end_politely_when_asked_twice(world):
-    streams = [world.sse("/events/a") for _ in range(40)]
+    streams = _quiet_streams(world)
     world.ask_to_stop()
     _wait_for_a_farewell(streams)
     world.ask_to_stop()
