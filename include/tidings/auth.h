@@ -61,7 +61,9 @@ bool keyring_holds(const struct keyring *keyring, const struct grant *grant);
 
 /* ---- tokens ---------------------------------------------------------------- */
 
-/* `*why_out` is a fixed sentence for an operator (`tidings token check`, the
+/* ST_BAD_INPUT it is no token of ours; ST_NOT_FOUND no key here signed it;
+ * ST_TIMEOUT it has expired; ST_RESERVED it is signed, but not good here or now.
+ * `*why_out` is a fixed sentence for an operator (`tidings token check`, the
  * debug log), not for whoever sent the token. */
 enum status token_check(const struct keyring *keyring, struct text token,
                         int64_t now_wall_ms, struct grant **grant_out,

@@ -70,6 +70,9 @@
     METRIC(http_publish_refused,     "counter", "HTTP publishes answered 4xx or 5xx")                \
     METRIC(tokens_remembered,        "counter", "good tokens that were checked before, by the same thread")  \
     METRIC(tokens_refused,           "counter", "tokens that do not hold")                           \
+    METRIC(tokens_malformed,         "counter", "of these, no tokens of a kind that is read here")   \
+    METRIC(tokens_unsigned,          "counter", "of these, signed by no key that holds")             \
+    METRIC(tokens_expired,           "counter", "of these, signed, and over")                        \
     METRIC(access_unauthorized,      "counter", "requests answered 401: a token is needed")          \
     METRIC(access_refused,           "counter", "requests answered 404: their token has no right to it, or it is not there") \
     METRIC(streams_expired,          "counter", "streams and waits ended because their token ends")  \

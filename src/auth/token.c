@@ -284,6 +284,19 @@ void token_report_fini(struct token_report *report)
     grant_unref(&report->grant);
 }
 
+/* How far it got. */
+static enum status class_of(const struct token_report *report, int64_t now_ms)
+{
+    if (report->algorithm == NULL)
+        return ST_BAD_INPUT;
+    if (report->key < 0)
+        return ST_NOT_FOUND;
+    return report->grant != NULL &&
+                   report->grant->expires_ms + TOKEN_LEEWAY_MS <= now_ms
+               ? ST_TIMEOUT
+               : ST_RESERVED;
+}
+
 enum status token_check(const struct keyring *keyring, struct text token,
                         int64_t now_wall_ms, struct grant **grant_out,
                         const char **why_out)
@@ -292,9 +305,11 @@ enum status token_check(const struct keyring *keyring, struct text token,
 
     token_explain(keyring, token, now_wall_ms, &report);
     if (report.why != NULL) {
+        const enum status st = class_of(&report, now_wall_ms);
+
         *why_out = report.why;
         token_report_fini(&report);
-        return ST_BAD_INPUT;
+        return st;
     }
     *grant_out = report.grant;
     report.grant = NULL; /* the caller's now */

@@ -148,6 +148,17 @@ static struct found in_form(struct text form, struct buffer *value)
 
 /* ---- checking -------------------------------------------------------------- */
 
+static void count_refused(struct metrics *metrics, enum status st)
+{
+    metrics_add(metrics, METRIC_tokens_refused, 1);
+    if (st == ST_BAD_INPUT)
+        metrics_add(metrics, METRIC_tokens_malformed, 1);
+    else if (st == ST_NOT_FOUND)
+        metrics_add(metrics, METRIC_tokens_unsigned, 1);
+    else if (st == ST_TIMEOUT)
+        metrics_add(metrics, METRIC_tokens_expired, 1);
+}
+
 static void check(struct connection *connection, struct text token,
                   enum credential credential)
 {
@@ -162,7 +173,7 @@ static void check(struct connection *connection, struct text token,
     if (seeded_bug("token-logged"))
         LOG_LINE(LOG_DEBUG, "http", "a token", LOG_TXT("token", token));
     if (st != ST_OK) {
-        metrics_add(metrics, METRIC_tokens_refused, 1);
+        count_refused(metrics, st);
         LOG_LINE(LOG_DEBUG, "http", "a token does not hold",
                  LOG_STR("why", why));
     }

@@ -258,8 +258,14 @@ def test_8_a_token_is_checked_once(keyed):
         assert keyed.get("/events/news?flavor=short-poll", bad).status == 401
     figures = keyed.metrics()
     assert figures["tokens_remembered"] == 4
-    assert figures["tokens_refused"] == 3
-    assert figures["access_unauthorized"] == 3
+    assert figures["tokens_refused"] == figures["tokens_unsigned"] == 3
+    for claims in ({"exp": 1}, {"exp": 1}, {"nbf": int(time.time()) + 900}):
+        keyed.get("/events/news", bearer(**{**RIGHTS, **claims}))
+    keyed.get("/events/news", {"Authorization": "Bearer x.y"})
+    figures = keyed.metrics()
+    assert [figures["tokens_" + name] for name in (
+        "refused", "malformed", "unsigned", "expired")] == [7, 1, 3, 2]
+    assert figures["access_unauthorized"] == 7
 
 
 @serve(crew_threads=1)
