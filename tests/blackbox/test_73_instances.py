@@ -19,7 +19,7 @@ def proxy(js):
 
 
 @pytest.fixture
-def pair(followed, another, proxy, streams):
+def pair(followed, proxy, another, streams):
     """a, and b with one event less: the ids of both are those of the stream."""
     b = another(nats=f"nats://127.0.0.1:{proxy.port}")
     b.link = proxy.next_link()
