@@ -6,7 +6,8 @@
 Kinds: tidings (SIGKILL of an instance), nats (of a nats-server), leader (of the one
 that leads the stream), both (an instance and the leader at once), stop (SIGSTOP of an
 instance, then SIGCONT), proxy (an instance's connection to NATS: cut mid-message,
-stalled, dripping).
+stalled, dripping), disk (of an instance: full for a while; needs the right to mount, and
+is left out without).
 
 A cluster of three nats-servers keeps the stream; three instances follow it. Publishers
 send to the stream at --rate a second in all and repeat each message under its
@@ -31,6 +32,7 @@ import pathlib
 import random
 import shutil
 import signal
+import subprocess
 import sys
 import tempfile
 import time
@@ -56,7 +58,35 @@ TARGETS = {
     "/events/quiet,orders.>": lambda channel: channel != "news",
 }
 ROAMERS = [SseRoamer, LinesRoamer, WebSocketRoamer, PollRoamer]
+DISK_BYTES = 1 << 28
 CI = "tidings=10,nats=10,leader=5,both=5,stop=3,proxy=20"
+
+
+class SmallDisk:
+    """A file system of an instance's own, which a ballast fills."""
+
+    def __init__(self, directory):
+        self.directory = directory
+        directory.mkdir(exist_ok=True)
+        self.is_mounted = subprocess.run(
+            ["mount", "-t", "tmpfs", "-o", f"size={DISK_BYTES}", "tmpfs",
+             str(directory)], capture_output=True).returncode == 0
+
+    def fill(self):
+        with open(self.directory / "filler", "wb", buffering=0) as ballast:
+            for bytes_at_once in (1 << 20, 4096):
+                try:
+                    while True:
+                        ballast.write(bytes(bytes_at_once))
+                except OSError:
+                    pass
+
+    def free(self):
+        (self.directory / "filler").unlink()
+
+    def end(self):
+        if self.is_mounted:
+            subprocess.run(["umount", "-l", str(self.directory)], check=False)
 
 
 class Run:
@@ -71,13 +101,14 @@ class Run:
         self.fleet = Fleet()
         self.worlds = []
         for name in "abc":
-            (directory / name).mkdir()
+            (directory / name).mkdir(exist_ok=True)
             world = World(directory / name)
             world.settings.update(nats=self.cluster.url, stream="EVENTS",
                                   ahead_wait_ms=60000, drain_ms=200)
             self.worlds.append(world)
         self.worlds[2].settings["nats"] = ",".join(
             f"nats://127.0.0.1:{proxy.port}" for proxy in self.proxies)
+        self.disk = SmallDisk(directory / "b" / "data")
         self.publishers = self.subscribers = ()
 
     @property
@@ -171,6 +202,16 @@ class Run:
         else:
             of(lambda link: link.reset())
 
+    def round_disk(self):
+        if not self.disk.is_mounted:
+            return
+        self.disk.fill()
+        try:
+            self.run_on()
+            self.fleet.wait_for_acknowledgements(int(self.rate / 2))
+        finally:
+            self.disk.free()
+
     def run_on(self):
         """Under load for a while, counted in what the stream takes; nothing is
         taken while the only server is away."""
@@ -255,6 +296,7 @@ class Run:
             actor.is_stopping.set()
         for world in self.worlds:
             world.abandon()
+        self.disk.end()
         for proxy in self.proxies:
             proxy.__exit__()
         self.cluster.stop()
