@@ -28,7 +28,6 @@ from world import World, missing_binary  # noqa: E402
 LOOKS = 4
 FACTOR = 2.0
 BIG = 400000  # more than a socket takes from who does not read
-COME_S = 2
 
 # What slowhttptest does, to what, and the counter that says how it ends.
 MODES = {
@@ -42,10 +41,15 @@ MODES = {
 }
 
 
+def come_s(seconds):
+    """How long they take to come."""
+    return min(2, seconds)
+
+
 def start(directory, seconds, tls):
     """Deadlines long enough to look at the slow ones, and no longer."""
     world = World(directory)
-    deadline_ms = int(1000 * (seconds + COME_S + 1 + tls))
+    deadline_ms = int(1000 * (seconds + come_s(seconds) + 1 + tls))
     world.start(tls=tls, head_ms=deadline_ms, body_ms=deadline_ms,
                 stall_ms=deadline_ms)
     world.publish("big", "x" * BIG)
@@ -61,7 +65,7 @@ def url_of(world, target):
 def attack(world, mode, connections, seconds, log):
     """They come and then stay; who is answered and gone comes all the time."""
     words, target, counter = MODES[mode]
-    rate = int(connections / (COME_S if counter else seconds))
+    rate = int(connections / (come_s(seconds) if counter else seconds))
     return subprocess.Popen(
         ["slowhttptest", *words, "-c", str(connections), "-r",
          str(rate), "-l", "240", "-v", "1", "-u",
