@@ -96,6 +96,11 @@ uint64_t journal_trimmed_id(const struct journal *journal);
  * are missing. Told before an event behind them is there. Any thread. */
 uint64_t journal_missing_id(const struct journal *journal);
 
+/* Ids above `after` up to `upto` are of events that the followed stream took
+ * back, or of none; 0, 0: of none. Told likewise. */
+void journal_rewound(const struct journal *journal, uint64_t *after_out,
+                     uint64_t *upto_out);
+
 /* ---- publishing -------------------------------------------------------- */
 
 struct publish;

@@ -22,6 +22,7 @@ void replay_cache_destroy(struct replay_cache **cache);
 struct replay {
     struct frames *frames; /* the caller's to unref; NULL: nothing there */
     bool is_caught_up;     /* the subscriber may go LIVE */
+    bool is_rewound;       /* with has_gap: the stream took it back */
     bool has_gap;          /* retention took some of it before it was read */
     uint64_t resumed;      /* with a gap: the position really used */
 };

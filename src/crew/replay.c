@@ -175,12 +175,51 @@ static enum status read_slice(struct crew *crew, struct subscriber *subscriber,
     return st;
 }
 
+static uint64_t more_of(uint64_t a, uint64_t b)
+{
+    return a > b ? a : b;
+}
+
+/* The newest id that the followed stream never gave, or took back. */
+static uint64_t hole_id(const struct crew *crew)
+{
+    const struct journal *journal = crew_journal(crew);
+    uint64_t after, upto;
+
+    journal_rewound(journal, &after, &upto);
+    return more_of(journal_missing_id(journal), upto);
+}
+
+static bool is_rewound(const struct crew *crew, uint64_t id, uint64_t told)
+{
+    uint64_t after, upto;
+
+    journal_rewound(crew_journal(crew), &after, &upto);
+    return upto > id && upto > told;
+}
+
+/* Who is told of a hole has missed something. */
+static bool has_been_told(const struct crew *crew,
+                          const struct subscriber *subscriber)
+{
+    const uint64_t hole = hole_id(crew);
+
+    if (hole <= subscriber->cursor)
+        return true;
+    for (unsigned i = 0; i < subscriber->membership_count; i++)
+        if (subscriber->memberships[i].told < hole)
+            return false;
+    return true;
+}
+
 /* Every channel is known, and none has anything newer than the cursor. */
 static bool has_missed_nothing(const struct crew *crew,
                                const struct subscriber *subscriber)
 {
     struct registry *registry = journal_registry(crew_journal(crew));
 
+    if (!has_been_told(crew, subscriber))
+        return false;
     for (unsigned i = 0; i < subscriber->membership_count; i++) {
         const struct membership *member = &subscriber->memberships[i];
         const struct channel_entry *entry;
@@ -205,10 +244,11 @@ static uint64_t trimmed_of(const struct crew *crew,
     const struct channel_entry *entry;
 
     if (member->channel == NULL)
-        return journal_trimmed_id(crew_journal(crew));
+        return more_of(journal_trimmed_id(crew_journal(crew)), hole_id(crew));
     entry = registry_find(journal_registry(crew_journal(crew)),
                           directory_channel_name(member));
-    return entry == NULL ? 0 : atomic_load(&entry->trimmed_id);
+    return more_of(entry == NULL ? 0 : atomic_load(&entry->trimmed_id),
+                   hole_id(crew));
 }
 
 void replay_note_trimmed(struct crew *crew, struct subscriber *subscriber)
@@ -222,7 +262,7 @@ void replay_note_trimmed(struct crew *crew, struct subscriber *subscriber)
 static void look_for_gap(const struct crew *crew, struct subscriber *subscriber,
                          uint64_t after, struct replay *replay)
 {
-    if (journal_trimmed_id(crew_journal(crew)) <= after)
+    if (more_of(journal_trimmed_id(crew_journal(crew)), hole_id(crew)) <= after)
         return;
     for (unsigned i = 0; i < subscriber->membership_count; i++) {
         struct membership *member = &subscriber->memberships[i];
@@ -231,6 +271,7 @@ static void look_for_gap(const struct crew *crew, struct subscriber *subscriber,
         if (trimmed <= after || trimmed <= member->told ||
             trimmed <= member->after)
             continue;
+        replay->is_rewound = is_rewound(crew, after, member->told);
         member->told = trimmed;
         replay->has_gap = true;
         replay->resumed = subscriber_is_mixed(subscriber) ? after : trimmed;

@@ -120,7 +120,12 @@ static void resume_after_id(struct crew *crew, const struct covered *covered,
 {
     uint64_t first = journal_first_id(crew_journal(crew));
     uint64_t last = resume_newest_id(crew, id);
+    uint64_t missing = journal_missing_id(crew_journal(crew));
+    uint64_t rewound_after, rewound_upto;
 
+    journal_rewound(crew_journal(crew), &rewound_after, &rewound_upto);
+    if (last < missing)
+        last = missing; /* nobody is ahead of what is gone */
     resume->after = id;
     if (last < first - 1)
         last = first - 1; /* nothing published yet */
@@ -132,7 +137,9 @@ static void resume_after_id(struct crew *crew, const struct covered *covered,
     } else if (id < first - 1 && id != 0) {
         resume->gap = GAP_UNKNOWN;
         resume->after = first - 1; /* all that is kept */
-    } else if (is_trimmed_after_id(covered, id)) {
+    } else if (id > rewound_after && id < rewound_upto) {
+        resume->gap = GAP_REWOUND;
+    } else if (id < missing || is_trimmed_after_id(covered, id)) {
         resume->gap = GAP_TRIMMED;
     }
 }

@@ -18,6 +18,7 @@
     G(NONE,      "",          "nothing is missing")                                  \
     G(TRIMMED,   "trimmed",   "retention took events that the client missed")        \
     G(UNKNOWN,   "unknown",   "the id is from before this journal: another one's")   \
+    G(REWOUND,   "rewound",   "the stream took back what came before and after the position") \
     G(FUTURE,    "future",    "the id is newer than the newest event")
 /* clang-format on */
 

@@ -28,7 +28,9 @@ void stream_log_failure(enum status st)
 static void append_gap(struct stream *stream, uint64_t cursor,
                        const struct replay *replay, struct buffer *out)
 {
-    struct resume resume = {.after = replay->resumed, .gap = GAP_TRIMMED};
+    struct resume resume = {.after = replay->resumed,
+                            .gap =
+                                replay->is_rewound ? GAP_REWOUND : GAP_TRIMMED};
     struct buffer requested;
 
     buffer_init(&requested);

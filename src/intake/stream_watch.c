@@ -403,6 +403,8 @@ bool follower_glance(struct follower *follower)
     jsStreamInfo *info = NULL;
     bool is_well;
 
+    if (follower->owes_note)
+        leave_note(follower);
     if (now_ms < follower->look_due_ms)
         return true;
     if (!ask(follower, &info))
@@ -417,7 +419,5 @@ bool follower_glance(struct follower *follower)
     if (is_well)
         settle_doubt(follower, info);
     jsStreamInfo_Destroy(info);
-    if (follower->owes_note)
-        leave_note(follower);
     return is_well;
 }

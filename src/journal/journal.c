@@ -242,6 +242,13 @@ uint64_t journal_missing_id(const struct journal *journal)
     return atomic_load(&journal->source.missing_id);
 }
 
+void journal_rewound(const struct journal *journal, uint64_t *after_out,
+                     uint64_t *upto_out)
+{
+    *after_out = atomic_load(&journal->source.rewound_after);
+    *upto_out = atomic_load(&journal->source.rewound_upto);
+}
+
 void journal_figures(struct journal *journal, struct journal_figures *out)
 {
     *out = (struct journal_figures){

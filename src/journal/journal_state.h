@@ -37,6 +37,7 @@ struct draft {
     int64_t now_ms; /* wall */
     uint64_t upto;  /* of the followed stream, with what is in here */
     const struct source_step *step; /* the last one put in; lent */
+    uint64_t rewound_before[2];     /* as missing_before */
     uint64_t missing_before;        /* journal_missing_id, if it was changed */
     bool has_changed_missing;
 };
@@ -48,7 +49,7 @@ struct source {
     uint32_t row_bytes; /* fixed at open */
     uint64_t opened_at; /* fixed at open: the sequence that was stored */
     uint64_t upto;      /* stored; the journal's thread */
-    _Atomic uint64_t missing_id;
+    _Atomic uint64_t missing_id, rewound_after, rewound_upto;
 };
 
 struct journal {

@@ -62,17 +62,28 @@ static enum status decode(struct source *source, const MDB_val *value)
     return ST_OK;
 }
 
+static enum status load_number(struct journal *journal, MDB_txn *txn,
+                               const char *name, _Atomic uint64_t *number)
+{
+    uint64_t stored = 0;
+    const enum status st =
+        environment_number(&journal->environment, txn, name, &stored);
+
+    atomic_store(number, stored);
+    return st == ST_NOT_FOUND ? ST_OK : st;
+}
+
 enum status source_load(struct journal *journal, MDB_txn *txn)
 {
     struct source *source = &journal->source;
     MDB_val key, value;
-    uint64_t missing_id = 0;
-    enum status st = environment_number(&journal->environment, txn,
-                                        "missing_id", &missing_id);
+    enum status st =
+        load_number(journal, txn, "missing_id", &source->missing_id);
 
-    atomic_store(&source->missing_id, missing_id);
-    if (st == ST_NOT_FOUND)
-        st = ST_OK;
+    if (st == ST_OK)
+        st = load_number(journal, txn, "rewound_after", &source->rewound_after);
+    if (st == ST_OK)
+        st = load_number(journal, txn, "rewound_upto", &source->rewound_upto);
     if (st != ST_OK || source->name == NULL ||
         journal->environment.sources == TABLE_ABSENT)
         return st;
@@ -117,25 +128,40 @@ void source_begin(struct journal *journal)
     draft->has_changed_missing = false;
 }
 
-/* Known before anything behind the hole can be read. */
-static void note_missing(struct journal *journal, uint64_t missing_id)
+static void keep_what_was_told(struct journal *journal)
 {
     struct draft *draft = &journal->draft;
-    const uint64_t before = journal_missing_id(journal);
 
-    if (missing_id <= before)
+    if (draft->has_changed_missing)
         return;
-    if (!draft->has_changed_missing)
-        draft->missing_before = before;
     draft->has_changed_missing = true;
-    atomic_store(&journal->source.missing_id, missing_id);
+    draft->missing_before = journal_missing_id(journal);
+    journal_rewound(journal, &draft->rewound_before[0],
+                    &draft->rewound_before[1]);
+}
+
+/* Known before anything behind the hole can be read. */
+static void note_missing(struct journal *journal,
+                         const struct source_step *step)
+{
+    struct source *source = &journal->source;
+
+    if (step->missing_id > journal_missing_id(journal)) {
+        keep_what_was_told(journal);
+        atomic_store(&source->missing_id, step->missing_id);
+    }
+    if (step->rewound_upto > atomic_load(&source->rewound_upto)) {
+        keep_what_was_told(journal);
+        atomic_store(&source->rewound_after, step->rewound_after);
+        atomic_store(&source->rewound_upto, step->rewound_upto);
+    }
 }
 
 void source_advance(struct journal *journal, const struct source_step *step)
 {
     journal->draft.step = step;
     journal->draft.upto = step->upto;
-    note_missing(journal, step->missing_id);
+    note_missing(journal, step);
 }
 
 static enum status write_first_id(struct journal *journal)
@@ -150,10 +176,21 @@ static enum status write_first_id(struct journal *journal)
 
 static enum status write_missing(struct journal *journal)
 {
+    const struct environment *environment = &journal->environment;
+    MDB_txn *txn = journal->draft.txn;
+    uint64_t after, upto;
+    enum status st;
+
     if (!journal->draft.has_changed_missing)
         return ST_OK;
-    return environment_put_number(&journal->environment, journal->draft.txn,
-                                  "missing_id", journal_missing_id(journal));
+    journal_rewound(journal, &after, &upto);
+    st = environment_put_number(environment, txn, "missing_id",
+                                journal_missing_id(journal));
+    if (st == ST_OK)
+        st = environment_put_number(environment, txn, "rewound_after", after);
+    if (st == ST_OK)
+        st = environment_put_number(environment, txn, "rewound_upto", upto);
+    return st;
 }
 
 static enum status write_row(struct journal *journal, MDB_txn *txn)
@@ -220,8 +257,11 @@ void source_undo(struct journal *journal)
     struct draft *draft = &journal->draft;
 
     draft->step = NULL;
-    if (draft->has_changed_missing)
+    if (draft->has_changed_missing) {
         atomic_store(&journal->source.missing_id, draft->missing_before);
+        atomic_store(&journal->source.rewound_after, draft->rewound_before[0]);
+        atomic_store(&journal->source.rewound_upto, draft->rewound_before[1]);
+    }
     draft->has_changed_missing = false;
 }
 

@@ -122,6 +122,19 @@ static void set_can_commit(struct journal *journal, bool can)
                  LOG_NUM("bytes", journal->ledger.totals.bytes));
 }
 
+/* What the stream never gave, or took back, ends there: who is live must look
+ * into the journal to be told of it. */
+static uint64_t hole_before(const struct journal *journal, uint64_t after_id,
+                            uint64_t first_id)
+{
+    uint64_t hole = journal_missing_id(journal), after, upto;
+
+    journal_rewound(journal, &after, &upto);
+    if (upto > hole)
+        hole = upto;
+    return hole > after_id && hole < first_id ? hole : after_id;
+}
+
 static void tell_listeners(struct journal *journal, uint64_t after_id)
 {
     const struct draft *draft = &journal->draft;
@@ -129,7 +142,8 @@ static void tell_listeners(struct journal *journal, uint64_t after_id)
 
     if (draft->count == 0)
         return;
-    batch = batch_create(draft->events, draft->count, after_id);
+    batch = batch_create(draft->events, draft->count,
+                         hole_before(journal, after_id, draft->events[0]->id));
     for (unsigned i = 0; i < journal->listener_count; i++)
         journal->listeners[i].listen(journal->listeners[i].arg, batch);
     batch_unref(&batch);
