@@ -197,6 +197,29 @@ static const void *next_record(struct cursor at, char *together,
     return together;
 }
 
+/* One record, or what OpenSSL had of it already. */
+static enum status write_record(struct tls_link *link, const void *bytes,
+                                size_t length, size_t *written_out)
+{
+    enum status st;
+    int result;
+
+    CHECK(length >= link->retry_bytes);
+    result = SSL_write_ex(link->ssl, bytes, length, written_out);
+    if (result == 1) {
+        link->retry_bytes = 0;
+        return ST_OK;
+    }
+    st = from_ssl(link, result);
+    link->retry_bytes = (uint32_t)length;
+    if (st == ST_FULL && seeded_bug("tls-retry-other")) {
+        link->retry_bytes = 0;
+        *written_out = length;
+        return ST_OK;
+    }
+    return st;
+}
+
 enum status tls_link_writev(struct tls_link *link, const struct iovec *pieces,
                             unsigned count, size_t *written_out)
 {
@@ -209,23 +232,11 @@ enum status tls_link_writev(struct tls_link *link, const struct iovec *pieces,
         return ST_CLOSED;
     ERR_clear_error();
     skip(&cursor, 0);
-    while (cursor.left > 0 && written < WRITE_BURST_BYTES) {
+    while (st == ST_OK && cursor.left > 0 && written < WRITE_BURST_BYTES) {
         size_t length = 0, now = 0;
         const void *bytes = next_record(cursor, together, &length);
-        int result;
 
-        CHECK(length >= link->retry_bytes);
-        result = SSL_write_ex(link->ssl, bytes, length, &now);
-        if (result != 1) {
-            st = from_ssl(link, result);
-            link->retry_bytes = (uint32_t)length;
-            if (st == ST_FULL && seeded_bug("tls-retry-other")) {
-                written += length;
-                link->retry_bytes = 0;
-            }
-            break;
-        }
-        link->retry_bytes = 0;
+        st = write_record(link, bytes, length, &now);
         written += now;
         skip(&cursor, now);
     }
