@@ -140,12 +140,13 @@ static int choose_protocol(SSL *ssl, const unsigned char **out,
 static SSL_CTX *create_context(void)
 {
     SSL_CTX *context = SSL_CTX_new(TLS_server_method());
+    char groups[] = GROUPS; /* OpenSSL's macro casts its const away */
 
     CHECK(context != NULL);
     CHECK(SSL_CTX_set_min_proto_version(context, TLS1_2_VERSION) == 1);
     CHECK(SSL_CTX_set_cipher_list(context, SUITES_OF_1_2) == 1);
     CHECK(SSL_CTX_set_ciphersuites(context, SUITES_OF_1_3) == 1);
-    CHECK(SSL_CTX_set1_groups_list(context, GROUPS) == 1);
+    CHECK(SSL_CTX_set1_groups_list(context, groups) == 1);
     (void)SSL_CTX_set_options(
         context, SSL_OP_NO_COMPRESSION | SSL_OP_NO_RENEGOTIATION |
                      SSL_OP_CIPHER_SERVER_PREFERENCE |
