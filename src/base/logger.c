@@ -23,6 +23,8 @@
 #include <stdio.h>
 #include <time.h>
 
+#include "seeded_bug.h"
+
 #define LINE_BYTES 2048
 #define LINE_ROOM  (LINE_BYTES - 8) /* dots, quote, brace, line feed */
 
@@ -101,6 +103,8 @@ static size_t shown_bytes(const unsigned char *at, size_t left)
 {
     size_t length;
 
+    if (seeded_bug("log-unescaped"))
+        return 1;
     if (at[0] < 0x80)
         return at[0] >= 0x20 && at[0] != 0x7f && at[0] != '"' && at[0] != '\\';
     if (at[0] < 0xc2 || at[0] > 0xf4)

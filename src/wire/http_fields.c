@@ -10,6 +10,7 @@
  */
 #include "http_check.h"
 
+#include "../base/seeded_bug.h"
 #include "hex.h"
 
 #define LENGTH_MAX UINT64_C(9223372036854775807) /* civetweb's is signed */
@@ -271,7 +272,7 @@ enum status http_check_field(struct http_check *check, struct text name,
 
 static enum status check_coding(struct http_check *check)
 {
-    if (check->length_count > 0)
+    if (check->length_count > 0 && !seeded_bug("length-and-coding-taken"))
         return http_refuse(check, REFUSED_LENGTH_AND_CODING);
     if (check->head.is_http_10)
         return http_refuse(check, REFUSED_CODING_VERSION);

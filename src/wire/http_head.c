@@ -18,6 +18,8 @@
  */
 #include "http_check.h"
 
+#include "../base/seeded_bug.h"
+
 #define EMPTY_LINES_MAX        2
 #define REQUEST_LINE_MAX_BYTES (HTTP_TARGET_MAX_BYTES + 32)
 
@@ -178,7 +180,8 @@ static enum status check_line(struct http_check *check, struct text line)
     enum status st;
 
     if (line.bytes[0] == ' ' || line.bytes[0] == '\t')
-        return http_refuse(check, REFUSED_FOLDED);
+        return seeded_bug("fold-taken") ? ST_OK
+                                        : http_refuse(check, REFUSED_FOLDED);
     while (name.length < line.length &&
            http_is(line.bytes[name.length], HTTP_IS_TOKEN))
         name.length++;

@@ -177,7 +177,7 @@ static bool has_control(struct text type)
 bool event_type_is_valid(struct text type)
 {
     return type.length <= EVENT_TYPE_MAX_BYTES && utf8_is_valid(type) &&
-           !has_control(type);
+           (!has_control(type) || seeded_bug("type-with-controls"));
 }
 
 bool event_type_is_reserved(struct text type)

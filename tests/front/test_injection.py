@@ -247,3 +247,15 @@ def test_nothing_becomes_what_it_is_not(idle_world, nats_server, log_format):
           f"{len(lines)} lines of {log_format}, {sent_to_nats} messages, "
           f"{len(commands)} commands to NATS: nothing extra")
     tap.close()
+
+
+@pytest.mark.parametrize("log_format", ["text", "json"])
+def test_what_is_logged_stays_on_its_line(idle_world, log_format):
+    """A folder's name may be nearly anything, and is in the first line."""
+    name = 'a" level=error what="x" \u2028\\'
+    idle_world.start(log_format=log_format, data=idle_world.directory / name)
+    idle_world.stop()
+    lines = idle_world.log.read_bytes().decode("utf-8").split("\n")
+    assert lines.pop() == "" and len(lines) >= 3
+    for one in lines:
+        check_log_line(one, log_format == "json")
