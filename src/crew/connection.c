@@ -215,8 +215,8 @@ void connection_close(struct connection *connection)
         handshake_end(connection);
     connection_become(connection, CONNECTION_GONE);
     connection_end_role(connection);
+    standing_end(connection); /* before the figures say that it is gone */
     leave_crew(connection);
-    standing_end(connection);
     outbox_fini(&connection->outbox);
     (void)uv_poll_stop(&connection->poll);
     uv_close((uv_handle_t *)&connection->poll, on_handle_closed);
