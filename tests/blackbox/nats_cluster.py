@@ -118,23 +118,15 @@ class NatsCluster:
                     for copy in copies)
         eventually(whole, f"all copies of {name}", 120 * SLOWNESS)
 
-    def messages(self, name):
-        """What the stream itself has: (sequence, Nats-Msg-Id) of every message."""
-        last = self.info(name)["state"]["last_seq"]
-        client = NatsClient(self.members[self.leader(name)].port)
-        inbox = client.subscribe(f"{client.inbox_prefix}.all")
-        JetStream(client).call(
-            f"CONSUMER.CREATE.{name}", stream_name=name, config={
-                "deliver_subject": f"{client.inbox_prefix}.all",
-                "deliver_policy": "all", "ack_policy": "none",
-                "replay_policy": "instant", "max_deliver": 1})
-        found = []
-        while not found or found[-1][0] < last:
-            message = inbox.next(10 * SLOWNESS)
-            found.append((int(message.reply.split(".")[5]),
-                          message.headers.get("nats-msg-id")))
-        client.close()
-        return found
+    def message(self, name, sequence):
+        """The data that the stream has at this sequence; "" if there is none."""
+        def data(streams):
+            try:
+                return (streams.message(name, sequence),)
+            except Refused:
+                return ("",)
+        return eventually(lambda: self.ask(data), f"message {sequence}",
+                          60 * SLOWNESS)[0]
 
     def kill(self, number):
         self.members[number].kill()
