@@ -44,6 +44,7 @@ struct follower {
     char consumer[STREAM_CONSUMER_MAX];
     uint64_t consumer_sequence;
     uint64_t stream_last; /* the newest sequence that the server has */
+    uint64_t nudged_at;   /* an end of the stream that did not come */
     uint64_t doubted;     /* sequences behind this one were not there */
     unsigned looked_at;   /* the link's generation that was looked at */
     int64_t look_due_ms, heard_ms;

@@ -11,7 +11,6 @@
  * position like any other. So is an event that the journal cannot take for what
  * it is (an amendment of nothing, a channel too many).
  */
-#include "base/seeded_bug.h"
 #include "follower_inside.h"
 #include "nats_metrics.h"
 #include "nats_reply.h"
@@ -69,7 +68,7 @@ static bool advance(struct follower *follower, const struct stream_place *place,
         follower->begins_anywhere = false;
     }
     *is_old_out = place->sequence <= at->sequence;
-    if (*is_old_out && !seeded_bug("stream-redelivery"))
+    if (*is_old_out)
         return true;
     if (follower->begins_epoch && !begin_epoch(follower, place))
         return false;

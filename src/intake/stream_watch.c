@@ -22,6 +22,7 @@
  * Ids only rise: if those that would come are not above all that were given, the
  * stream is not followed, and that is said until somebody does something.
  */
+#include "base/seeded_bug.h"
 #include "follower_inside.h"
 #include "nats_link.h"
 #include "nats_metrics.h"
@@ -334,10 +335,18 @@ static void leave_note(struct follower *follower)
 
 /* ---- the whole look ------------------------------------------------------ */
 
+static bool is_same_stream(const struct follower *follower,
+                           const jsStreamInfo *info)
+{
+    return info->Created == follower->at.created_ns ||
+           (follower->at.created_ns != 0 &&
+            seeded_bug("stream-sequence-alone"));
+}
+
 static bool compare(struct follower *follower, const jsStreamInfo *info,
                     struct follower_begin *begin)
 {
-    const bool is_other = follower->at.created_ns != info->Created;
+    const bool is_other = !is_same_stream(follower, info);
 
     if (is_other ? !begin_stream(follower, info, begin)
                  : !go_on(follower, info, begin))
@@ -397,6 +406,19 @@ static void settle_doubt(struct follower *follower, const jsStreamInfo *info)
     follower->doubted = 0;
 }
 
+/* The server has more and does not send it: once for each end, as what was
+ * deleted there will never come. */
+static bool is_silent(struct follower *follower, const jsStreamInfo *info,
+                      int64_t now_ms)
+{
+    if (info->State.LastSeq <= follower->at.sequence ||
+        info->State.LastSeq == follower->nudged_at ||
+        now_ms - follower->heard_ms < SILENCE_MS)
+        return false;
+    follower->nudged_at = info->State.LastSeq;
+    return true;
+}
+
 bool follower_glance(struct follower *follower)
 {
     const int64_t now_ms = clock_monotonic_ms(&system_clock);
@@ -410,12 +432,10 @@ bool follower_glance(struct follower *follower)
     if (!ask(follower, &info))
         return false;
     note_figures(follower, info);
-    is_well =
-        info->Created == follower->at.created_ns &&
-        (info->State.LastSeq >= follower->at.sequence ||
-         follower->begins_epoch) &&
-        (info->State.LastSeq == follower->at.sequence ||
-         follower->begins_epoch || now_ms - follower->heard_ms < SILENCE_MS);
+    is_well = is_same_stream(follower, info) &&
+              (follower->begins_epoch ||
+               (info->State.LastSeq >= follower->at.sequence &&
+                !is_silent(follower, info, now_ms)));
     if (is_well)
         settle_doubt(follower, info);
     jsStreamInfo_Destroy(info);

@@ -1,0 +1,155 @@
+/* test_stream_ids.c -- what every instance must compute alike. */
+#include "intake/stream_ids.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#define SECOND INT64_C(1000000000)
+
+static void ids_are_base_and_sequence(void **state)
+{
+    struct stream_position at = {0};
+
+    (void)state;
+    assert_int_equal(stream_id(&at, 1), 0); /* of no epoch */
+    stream_begin_epoch(&at, 1, stream_base(1795849643 * SECOND + 5));
+    assert_int_equal(stream_id(&at, 7), (UINT64_C(1795849643) << 20) + 7);
+    assert_true(stream_id(&at, 7) > UINT64_C(100000000000000));
+    assert_int_equal(stream_id(&at, STREAM_ID_MAX), 0); /* beyond 2^53 */
+    assert_int_equal(stream_base(0), 0);
+}
+
+static void a_later_epoch_counts_from_its_sequence_on(void **state)
+{
+    struct stream_position at = {0};
+
+    (void)state;
+    stream_begin_epoch(&at, 1, 1000);
+    stream_begin_epoch(&at, 5, 9000);
+    assert_int_equal(stream_id(&at, 4), 1004);
+    assert_int_equal(stream_id(&at, 5), 9005);
+    stream_begin_epoch(&at, 5, 9000);
+    assert_int_equal(at.epoch_count, 2);
+    stream_begin_epoch(&at, 3, 20000); /* rewound to before it */
+    assert_int_equal(at.epoch_count, 2);
+    assert_int_equal(stream_id(&at, 2), 1002);
+    assert_int_equal(stream_id(&at, 5), 20005);
+    for (unsigned i = 0; i < 2 * STREAM_EPOCHS_MAX; i++)
+        stream_begin_epoch(&at, 10 + i, 30000 + 100 * i);
+    assert_int_equal(at.epoch_count, STREAM_EPOCHS_MAX);
+}
+
+static void times_never_decrease(void **state)
+{
+    (void)state;
+    assert_int_equal(stream_event_ms(0, 5000 * SECOND / 1000, 10), 5000);
+    assert_int_equal(stream_event_ms(0, 5000 * SECOND / 1000, 6000), 6000);
+    assert_int_equal(stream_event_ms(5500, 5000 * SECOND / 1000, 10), 5500);
+    assert_int_equal(stream_event_ms(6001, 5000 * SECOND / 1000, 10), 5000);
+    assert_int_equal(stream_event_ms(9, 5000 * SECOND / 1000, 10), 5000);
+}
+
+static void a_row_comes_back_as_it_was(void **state)
+{
+    struct stream_position at = {.created_ns = 12345678901234567,
+                                 .sequence = 77,
+                                 .message_ns = 22345678901234567,
+                                 .hash = 42,
+                                 .event_ms = 9,
+                                 .rewinds = 1},
+                           back;
+    unsigned char row[STREAM_ROW_MAX];
+    unsigned bytes;
+
+    (void)state;
+    stream_begin_epoch(&at, 1, 100);
+    stream_begin_epoch(&at, 50, 5000);
+    bytes = stream_position_encode(&at, row);
+    assert_int_equal(stream_position_decode(row, bytes, &back), ST_OK);
+    assert_memory_equal(&at, &back, sizeof at);
+    for (unsigned i = 0; i < bytes; i++)
+        assert_int_equal(stream_position_decode(row, i, &back), ST_CORRUPT);
+    row[0]++;
+    assert_int_equal(stream_position_decode(row, bytes, &back), ST_CORRUPT);
+}
+
+static void epochs_are_told_as_text(void **state)
+{
+    static const char *const bad[] = {"",
+                                      "1",
+                                      "1:",
+                                      ":5",
+                                      "1:5 1:6",
+                                      "1:5 2:5",
+                                      "1:5 2:6 2:7",
+                                      "x:1",
+                                      "1:5  2:6",
+                                      "-1:5",
+                                      "1:99999999999999999999"};
+    struct stream_position at = {0}, back = {0};
+    char text[200];
+
+    (void)state;
+    stream_begin_epoch(&at, 1, 100);
+    stream_begin_epoch(&at, 50, 5000);
+    assert_int_equal(stream_epochs_print(&at, text, sizeof text), 13);
+    assert_string_equal(text, "1:100 50:5000");
+    assert_int_equal(stream_epochs_print(&at, text, 13), 0);
+    assert_int_equal(stream_epochs_parse(text_of("1:100 50:5000"), &back),
+                     ST_OK);
+    assert_memory_equal(at.epochs, back.epochs, sizeof at.epochs);
+    for (unsigned i = 0; i < sizeof bad / sizeof bad[0]; i++)
+        assert_int_equal(stream_epochs_parse(text_of(bad[i]), &back),
+                         ST_BAD_INPUT);
+}
+
+static void a_reply_says_where_a_message_stands(void **state)
+{
+    static const char *const bad[] = {
+        "",
+        "x",
+        "$JS.ACK.S.C.1.2.3.4",
+        "$JS.ACK.S.C.1.x.3.4.5",
+        "$JS.ACK.S.C.1.99999999999999999999.3.4.5",
+        "_INBOX.a.b.c.d.e.f.g.h"};
+    struct stream_place place;
+
+    (void)state;
+    assert_int_equal(
+        stream_place_parse(
+            text_of("$JS.ACK.EVENTS.cons.1.20.3.1795849643081705930.4"),
+            &place),
+        ST_OK);
+    assert_true(text_is(place.stream, "EVENTS"));
+    assert_true(text_is(place.consumer, "cons"));
+    assert_int_equal(place.sequence, 20);
+    assert_int_equal(place.consumer_sequence, 3);
+    assert_int_equal(place.message_ns, 1795849643081705930);
+    assert_int_equal(place.left, 4);
+    assert_int_equal(
+        stream_place_parse(text_of("$JS.ACK.hub.hash.S.C.1.20.3.5.4.random"),
+                           &place),
+        ST_OK);
+    assert_true(text_is(place.consumer, "C"));
+    for (unsigned i = 0; i < sizeof bad / sizeof bad[0]; i++)
+        assert_int_equal(stream_place_parse(text_of(bad[i]), &place),
+                         ST_BAD_INPUT);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(ids_are_base_and_sequence),
+        cmocka_unit_test(a_later_epoch_counts_from_its_sequence_on),
+        cmocka_unit_test(times_never_decrease),
+        cmocka_unit_test(a_row_comes_back_as_it_was),
+        cmocka_unit_test(epochs_are_told_as_text),
+        cmocka_unit_test(a_reply_says_where_a_message_stands),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
