@@ -22,7 +22,8 @@ from nats_raw import NatsClient  # noqa: E402
 from streams import Sse  # noqa: E402
 
 SETTINGS = (("stream", "EVENTS"), ("keep_bytes", 10 ** 12),
-            ("stream_lag_max", 10 ** 12))
+            ("stream_lag_max", 10 ** 12),
+            ("publish_channels_per_second", 0))  # new ones are in flight
 
 
 class Jet(Nats):
