@@ -170,17 +170,25 @@ def test_kills_of_either_side_lose_nothing(followed, js, streams):
     import random
     sent = []
     streams.client.close()
-    for round_ in range(6):
+    for round_ in range(10):
         client = NatsClient(js.port)
         publisher = JetStream(client)
-        sent += [(publisher.publish("events.news", text)["seq"], text)
-                 for text in (f"{round_}.{n}" for n in range(200))]
-        if round_ % 2 == 0:
-            followed.kill()
-            followed.start()
-        else:
+
+        def publish(count):
+            for _ in range(count):
+                text = f"{len(sent)}"
+                sent.append((publisher.publish("events.news", text)["seq"],
+                             text))
+
+        publish(50)
+        if round_ % 3 == 2:
             js.kill()
             js.start()
+        else:
+            wait_until_stored(followed, sent[-1][0])
+            publish(1 + 7 * round_)
+            followed.kill()
+            followed.start()
         client.close()
     client = NatsClient(js.port)
     base = base_of(JetStream(client))
