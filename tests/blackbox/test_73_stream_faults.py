@@ -198,6 +198,20 @@ def test_kills_of_either_side_lose_nothing(followed, js, streams):
     client.close()
 
 
+@serve(map_bytes="4M", keep_bytes=0, keep_age_ms=0)
+def test_no_room_stops_the_following_and_skips_nothing(followed, streams):
+    texts = [f"{n} ".ljust(2000, "x") for n in range(4000)]
+    last = streams.fill("events.news", texts)
+    wait_for_check(followed, "no room")
+    assert followed.http("GET", "/readyz").status == 503
+    stored = followed.metrics()["stream_sequence"]
+    assert len(followed.dump()) == stored < last
+    followed.stop()
+    followed.start(map_bytes="64M")
+    wait_until_stored(followed, last)
+    assert [e["data"] for e in followed.dump()] == texts
+
+
 def test_a_stream_that_sources_others(idle_followed, streams):
     streams.create("ORDERS", ["events.orders.>"])
     streams.create("NEWS", ["events.news.>"])
