@@ -88,7 +88,8 @@ static void note_cookie(struct found *found, struct text pair)
     const size_t length = sizeof COOKIE - 1;
     struct text value = without_spaces(pair);
 
-    if (value.length <= length || memcmp(value.bytes, COOKIE "=", length + 1))
+    if (value.length <= length ||
+        memcmp(value.bytes, COOKIE "=", length + 1) != 0)
         return;
     value.bytes += length + 1;
     value.length -= length + 1;

@@ -118,7 +118,7 @@ static void hear_member(struct heard *heard, const struct json_member *member)
 
 static bool is_instance_name(struct text name)
 {
-    return name.length > 0 && name.length <= INSTANCE_NAME_MAX_BYTES &&
+    return name.bytes != NULL && name.length <= INSTANCE_NAME_MAX_BYTES &&
            channel_name_is_valid(name) &&
            memchr(name.bytes, '.', name.length) == NULL;
 }

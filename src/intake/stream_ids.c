@@ -134,6 +134,16 @@ unsigned stream_position_encode(const struct stream_position *position,
     return (unsigned)(at - row);
 }
 
+bool stream_position_equals(const struct stream_position *a,
+                            const struct stream_position *b)
+{
+    unsigned char rows[2][STREAM_ROW_MAX];
+    const unsigned bytes = stream_position_encode(a, rows[0]);
+
+    return stream_position_encode(b, rows[1]) == bytes &&
+           memcmp(rows[0], rows[1], bytes) == 0;
+}
+
 enum status stream_position_decode(const unsigned char *row, unsigned bytes,
                                    struct stream_position *out)
 {

@@ -56,6 +56,9 @@ int64_t stream_event_ms(int64_t wish_ms, int64_t message_ns, int64_t newest_ms);
 
 unsigned stream_position_encode(const struct stream_position *position,
                                 unsigned char row[STREAM_ROW_MAX]);
+/* Would be stored alike? */
+bool stream_position_equals(const struct stream_position *a,
+                            const struct stream_position *b);
 enum status stream_position_decode(const unsigned char *row, unsigned bytes,
                                    struct stream_position *out) MUST_USE;
 

@@ -169,8 +169,7 @@ void follower_post_position(struct follower *follower)
     bool is_stored;
 
     uv_mutex_lock(&follower->mutex);
-    is_stored = memcmp(&follower->shared.stored, &follower->at,
-                       sizeof follower->at) == 0;
+    is_stored = stream_position_equals(&follower->shared.stored, &follower->at);
     uv_mutex_unlock(&follower->mutex);
     if (is_stored && follower->missing_id == 0)
         return;

@@ -119,10 +119,9 @@ static int64_t time_of(const struct journal *journal, int64_t wish_ms)
     const int64_t last_ms = journal->ledger.totals.last_ms;
     int64_t time_ms = journal->draft.now_ms;
 
-    if (journal->source.name != NULL)
-        time_ms = wish_ms; /* the follower has looked at it */
-    else if (wish_ms >= last_ms && wish_ms > 0 &&
-             wish_ms <= time_ms + WISH_AHEAD_MS)
+    /* Of a stream's event the follower has looked at it. */
+    if (journal->source.name != NULL || (wish_ms >= last_ms && wish_ms > 0 &&
+                                         wish_ms <= time_ms + WISH_AHEAD_MS))
         time_ms = wish_ms;
     return time_ms > last_ms ? time_ms : last_ms;
 }
@@ -336,7 +335,7 @@ static enum status put_late_key(struct journal *journal,
 static enum status put_amendment(struct journal *journal, struct event *event,
                                  struct publish *publish)
 {
-    struct amending amending;
+    struct amending amending = {.old_bytes = 0};
     struct keyed keyed;
     enum status st = look_at_amendment(journal, event, &keyed, &amending);
 
