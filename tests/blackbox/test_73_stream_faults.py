@@ -212,6 +212,30 @@ def test_no_room_stops_the_following_and_skips_nothing(followed, streams):
     assert [e["data"] for e in followed.dump()] == texts
 
 
+@serve(stream_lag_max=10, keep_age_ms=0)
+def test_catching_up_starves_nobody_and_is_not_ready(idle_followed, streams):
+    """What lies in the stream comes in order to one who is there from the
+    start, and the instance is ready when it is near the end."""
+    streams.create("EVENTS")
+    last = streams.fill("events.news", (f"{n}" for n in range(60000)))
+    idle_followed.nats_server = None  # does not wait until it is ready
+    idle_followed.start()
+    news = idle_followed.sse("/events/news", "earliest")
+    events = news.take(last)
+    assert [event.data for event in events] == [f"{n}" for n in range(60000)]
+    wait_for_check(idle_followed, "ok")
+    assert idle_followed.metrics()["stream_lag"] == 0
+
+
+def test_a_stopped_nats_server_delays_and_loses_nothing(followed, js, streams):
+    news = followed.sse("/events/news")
+    streams.publish("events.news", "a")
+    js.freeze()
+    js.thaw()
+    streams.publish("events.news", "b")
+    assert [event.data for event in news.take(2)] == ["a", "b"]
+
+
 def test_a_stream_that_sources_others(idle_followed, streams):
     streams.create("ORDERS", ["events.orders.>"])
     streams.create("NEWS", ["events.news.>"])
