@@ -235,11 +235,11 @@ class Run:
             publisher.is_stopping.set()
         for publisher in self.publishers:
             publisher.finish()
-        last = JetPublisher("end", self.fleet, self.seed, [], self.cluster.ports,
-                            1)
+        last = JetPublisher(
+            "end", self.fleet, self.seed, [], self.cluster.ports, 0,
+            {f"end-{channel}": (channel, f"end-{channel}", "last")
+             for channel in CHANNELS})
         last.is_stopping.set()
-        for channel in CHANNELS:
-            last.open[f"end-{channel}"] = (channel, f"end-{channel}", "last")
         last.finish()
         self.await_end(max(seq for _, seq in last.told.values()))
         for subscriber in self.subscribers:

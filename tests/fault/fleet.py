@@ -68,12 +68,13 @@ class Fleet:
 
 class JetPublisher(Publisher):
     """Several messages under way, at most `rate` a second. `told` has sequences;
-    the id is the base and that."""
+    the id is the base and that. `given` are messages to begin with, by key; with a
+    rate of 0 there are no others."""
 
-    def __init__(self, name, fleet, seed, channels, nats_ports, rate):
+    def __init__(self, name, fleet, seed, channels, nats_ports, rate, given=()):
         self.nats_ports, self.rate = list(nats_ports), rate
         self.waiting = {}  # reply subject -> message
-        self.open = {}     # key -> message
+        self.open = dict(given)  # key -> message
         self.client = None
         self.turn = hash(name)
         super().__init__(name, fleet, seed, channels)
@@ -108,6 +109,8 @@ class JetPublisher(Publisher):
             self.send(message)
 
     def fill(self, started):
+        if self.rate == 0:
+            return
         while len(self.open) < WINDOW and not self.is_stopping.is_set():
             if self.sent > (time.monotonic() - started) * self.rate:
                 if not self.open:
