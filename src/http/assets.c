@@ -117,14 +117,31 @@ static bool is_known(const struct handoff_request *request, const char *tag)
     return text_is(known, tag);
 }
 
+static bool is_page(const struct web_asset *asset)
+{
+    return strncmp(type_of(text_of(asset->path)), "text/html", 9) == 0;
+}
+
+/* Over TLS the length of a page shall not depend on what is in it (BREACH).
+ * There is no secret in ours, but who scans a server cannot know that. */
+static bool goes_packed(const struct http_context *context,
+                        const struct connection *connection,
+                        const struct handoff_request *request,
+                        const struct web_asset *asset)
+{
+    return context->config->gzip &&
+           context->packed_assets[asset - web_assets].length > 0 &&
+           request_takes_coding(request, "gzip") &&
+           !(connection_is_tls(connection) && is_page(asset));
+}
+
 static void answer_asset(const struct http_context *context,
                          struct connection *connection,
                          const struct handoff_request *request,
                          const struct web_asset *asset)
 {
     const struct buffer *packed = &context->packed_assets[asset - web_assets];
-    bool is_packed = context->config->gzip && packed->length > 0 &&
-                     request_takes_coding(request, "gzip");
+    bool is_packed = goes_packed(context, connection, request, asset);
     struct answer answer = {
         .status = 200,
         .type = type_of(text_of(asset->path)),

@@ -231,6 +231,16 @@ def test_a_scanner_finds_nothing(tls_world):
                for row in found.findall("heartbleed"))
 
 
+def test_pages_are_not_compressed_and_scripts_are(tls_world):
+    for path, coding in (("/", None), ("/demo/", None),
+                         ("/tidings.js", "gzip")):
+        connection = by_tls(tls_world)
+        connection.request("GET", path, {"Accept-Encoding": "gzip"})
+        answer = connection.response()
+        assert answer.status == 200
+        assert answer.headers.get("Content-Encoding") == coding, path
+
+
 # ---- slow and rude handshakes -----------------------------------------------
 
 @serve(handshake_ms=300)
