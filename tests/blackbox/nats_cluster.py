@@ -27,6 +27,8 @@ cluster {{
 
 LOST = (OSError, AssertionError, TimedOut)
 
+HEARD_NS = 2_000_000_000  # a copy that was heard of so lately is there
+
 
 class Member(NatsServer):
     def wait_until_ready(self):
@@ -114,7 +116,8 @@ class NatsCluster:
             copies = cluster.get("replicas") or []
             return cluster.get("leader") and \
                 len(copies) == len(self.members) - 1 and \
-                all(copy.get("current") and not copy.get("offline")
+                all(copy.get("current") and not copy.get("offline") and
+                    not copy.get("lag") and copy.get("active", 0) < HEARD_NS
                     for copy in copies)
         eventually(whole, f"all copies of {name}", 120 * SLOWNESS)
 

@@ -21,9 +21,10 @@ one story: 0 lost, 0 twice, 0 out of order, and the journals equal to the byte.
 
 With --servers 1 one nats-server keeps the stream alone.
 
-Exit status 0: so it is; 1: it is not; 2: the run itself failed; 3: the stream itself,
-read again at the end, does not have what it acknowledged, so nothing can be said of
-those who follow it.
+Exit status 0: so it is; 1: it is not; 2: the run itself failed; 3: several copies were
+not one: the stream, read again at the end, does not have what it acknowledged, or the
+instances saw it take back what it had given. Then nothing can be said of those who
+follow it.
 """
 
 import argparse
@@ -267,6 +268,12 @@ class Run:
                 if self.cluster.message("EVENTS", sequence).partition(" ")[0]
                 != key]
 
+    def took_back(self):
+        """The instances that saw other messages where they had read some."""
+        return [world.directory.name for world in self.worlds
+                if len(self.cluster.members) > 1 and
+                "the stream was rewound" in world.output()]
+
     def findings(self):
         told = {key: (channel, self.base + sequence)
                 for publisher in self.publishers
@@ -344,10 +351,15 @@ def main():
             verdict, status = (f"void: of {LOOKED_AT} looked at the stream itself "
                                f"has forgotten {len(forgotten)} that it "
                                f"acknowledged, such as {forgotten[0]}"), 3
+        elif findings and run.took_back():
+            print(verdict)
+            verdict, status = f"void: {run.took_back()} saw it rewound", 3
     except Exception:
         traceback.print_exc()
         for world in run.worlds if run else ():
             print(f"{world.directory.name}:", world.output()[-3000:], sep="\n")
+        if run is not None and run.took_back():
+            verdict, status = f"void: {run.took_back()} saw it rewound", 3
     if run is not None:
         run.end()
     text = " ".join(f"{kind} {count}" for kind, count in words.rounds.items())
