@@ -98,7 +98,8 @@ static void note_cookie(struct found *found, struct text pair)
         value.bytes++;
         value.length -= 2;
     }
-    note(found, value);
+    if (value.length > 0) /* a page that cleared it has none */
+        note(found, value);
 }
 
 static struct found in_cookie(const struct handoff_request *request)

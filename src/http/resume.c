@@ -210,8 +210,18 @@ enum status resume_find_channel(struct crew *crew, struct text channel,
     return st;
 }
 
+static bool is_asked_for(const struct order *order, struct text channel)
+{
+    for (unsigned i = 0; i < order->selector_count; i++)
+        if (selector_matches(order->selectors[i], channel))
+            return true;
+    return false;
+}
+
 /* {"a":12,"b":40}: from the oldest of them; what a channel has beyond is left
- * out by its membership. A channel that is not named starts at the latest. */
+ * out by its membership. A channel that is not named starts at the latest. One
+ * that is not asked for says nothing, and nothing is said of it: there may be no
+ * right to it. */
 static enum status resolve_channels(struct crew *crew,
                                     const struct order *order,
                                     struct resume *resume)
@@ -226,6 +236,8 @@ static enum status resolve_channels(struct crew *crew,
                                                 &channel, &position)) {
         struct resume one;
 
+        if (!is_asked_for(order, channel))
+            continue;
         st = resume_find_channel(crew, channel, &position, &one);
         if (st == ST_OK && one.after < resume->after)
             resume->after = one.after;

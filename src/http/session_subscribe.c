@@ -23,6 +23,7 @@
  */
 #include "session_subscribe.h"
 
+#include "access.h"
 #include "over_limit.h"
 #include "quota.h"
 #include "resume.h"
@@ -158,6 +159,10 @@ static void go_on(struct connection *connection, enum status st)
         session_refuse(connection, ST_CLOSED);
         return;
     }
+    if (!access_holds(connection)) { /* it waited for too long */
+        access_refuse(connection);
+        return;
+    }
     is_there = use(connection, order, &view) == ST_OK;
     if (st != ST_OK && !(is_there && view.is_stored)) {
         session_refuse(connection, st);
@@ -202,7 +207,8 @@ static void arrived(struct connection *connection)
     struct order *order = connection_role(connection);
     struct session_view view;
 
-    if (use(connection, order, &view) == ST_OK && !view.is_settled)
+    if (access_holds(connection) && use(connection, order, &view) == ST_OK &&
+        !view.is_settled)
         wait_for_commit(connection);
     else
         go_on(connection, ST_OK);

@@ -179,6 +179,10 @@ static void on_order(struct connection *connection, struct text body)
     const char *why = "";
     enum status st = announcement_read_order(body, &question->until_ms, &why);
 
+    if (!access_holds(connection)) { /* the body came late */
+        access_refuse_operator(connection);
+        return;
+    }
     if (st == ST_OK)
         st = announcement_check(question->until_ms,
                                 clock_wall_ms(&system_clock), &why);

@@ -141,6 +141,7 @@ void stream_leave(struct stream *stream)
 {
     struct crew *crew = connection_crew(stream->connection);
 
+    wait_keys_free(wait_keys_of(crew), &stream->key);
     if (stream->subscriber.state == SUBSCRIBER_APART)
         return;
     if (stream->subscriber.state == SUBSCRIBER_REPLAYING)
@@ -148,7 +149,6 @@ void stream_leave(struct stream *stream)
     stream_count(stream, METRIC_subscribers, -1);
     directory_leave(crew_directory(crew), &stream->subscriber);
     crew_spare_batches(crew);
-    wait_keys_free(wait_keys_of(crew), &stream->key);
 }
 
 /* The one answer is on its way: no further offer may come. */

@@ -163,7 +163,8 @@ void stream_begin(struct stream *stream)
         answer_head(stream, &resume);
         return;
     }
-    if (order->wait_key.length > 0 && order->wait_ms > 0 && !is_shut) {
+    if (order->wait_key.length > 0 && order->selector_count > 0 &&
+        order->wait_ms > 0 && !is_shut) {
         stream->key = wait_keys_hold(wait_keys_of(crew), order);
         stream->is_busy = stream->key == NULL;
     }

@@ -119,7 +119,10 @@ static void on_form(struct connection *connection, struct text body)
         .header_count = kept->header_count,
     };
 
-    subscribe(connection, &request, body, kept->config);
+    if (access_holds(connection))
+        subscribe(connection, &request, body, kept->config);
+    else
+        access_refuse(connection); /* the form came late */
     free_form(kept);
 }
 

@@ -411,3 +411,10 @@ def test_9_without_the_setting_the_root_is_the_page(world):
 def test_20_a_root_that_is_no_channel_is_refused_at_start(idle_world):
     done = idle_world.tidings("serve", "--websocket_root", "no space")
     assert done.returncode != 0 and b"websocket_root" in done.stderr
+
+
+def test_6_a_wait_key_without_a_channel_holds_nothing(world):
+    """Its end is the server's: a key that is left over would not let it stop."""
+    world.websocket("/events//key").close()
+    world.websocket("/events//key").close()
+    world.restart()

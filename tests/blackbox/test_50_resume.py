@@ -257,6 +257,15 @@ def wait_until_count(world, channel, count):
 
 
 @serve(keep_count=3)
+def test_5_nothing_is_told_of_a_channel_that_is_not_asked_for(world):
+    ids = trimmed_world(world)
+    world.publish("other", "one")
+    poll = world.poll("/events/other?flavor=short-poll&last_event_id="
+                      f"%7B%22news%22:{ids[2]}%7D")
+    assert poll.events == []
+
+
+@serve(keep_count=3)
 def test_5_a_trimmed_position_is_told(world):
     ids = trimmed_world(world)
     stream = world.sse("/events/news", last_event_id=ids[2])

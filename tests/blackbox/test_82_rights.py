@@ -452,3 +452,9 @@ def test_8_a_minute_is_given_for_clocks(keyed):
     late = bearer(subscribe=["news"], publish=["news"], exp=now - 30)
     assert keyed.post("/publish/news", "one", late).status == 201
     assert keyed.sse("/events/news", "earliest", late).next().data == "one"
+
+
+def test_8_a_cookie_that_was_cleared_is_none(keyed):
+    response = keyed.get(f"/channels?token={token(subscribe=['news'])}",
+                         {"Cookie": "tidings_token="})
+    assert response.status == 200, response
