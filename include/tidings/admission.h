@@ -57,17 +57,17 @@ bool admissions_admit(struct admissions *admissions,
 bool admissions_need_header(const struct admissions *admissions,
                             const struct address *peer, bool is_tls);
 
-/* A proxy's connection, now that its PROXY header has said whose it is. False:
- * close it. */
+/* A proxy's connection, now that its PROXY header has said whose it is. `over`:
+ * what all together had too much of when it came. False: close it. */
 bool admissions_admit_source(struct admissions *admissions,
-                             const struct address *address, int64_t now_us,
-                             struct metrics *metrics,
+                             const struct address *address, enum limit over,
+                             int64_t now_us, struct metrics *metrics,
                              struct admission *admission_out);
 
 /* A request that a proxy passes on: it counts as a connection of its client as
  * long as it is served. */
 void admissions_admit_request(struct admissions *admissions,
-                              const struct address *client,
+                              const struct address *client, enum limit over,
                               struct metrics *metrics,
                               struct admission *admission_out);
 

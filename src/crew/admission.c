@@ -197,8 +197,8 @@ bool admissions_admit(struct admissions *admissions,
 }
 
 bool admissions_admit_source(struct admissions *admissions,
-                             const struct address *address, int64_t now_us,
-                             struct metrics *metrics,
+                             const struct address *address, enum limit over,
+                             int64_t now_us, struct metrics *metrics,
                              struct admission *admission_out)
 {
     struct accounts *accounts = admissions->accounts;
@@ -211,6 +211,11 @@ bool admissions_admit_source(struct admissions *admissions,
     }
     if (admission.limit != LIMIT_NONE) {
         metrics_add(metrics, over_metrics[admission.limit], 1);
+    } else if (over != LIMIT_NONE && !seeded_bug("limits-proxy-leaves")) {
+        accounts_give_back(accounts, admission.account, HOLD_CONNECTIONS);
+        admission.limit = over;
+    }
+    if (admission.limit != LIMIT_NONE) {
         if (!has_reserve(admissions, admission.account)) {
             metrics_add(metrics, METRIC_connections_refused, 1);
             accounts_unref(accounts, &admission.account);
@@ -222,21 +227,23 @@ bool admissions_admit_source(struct admissions *admissions,
 }
 
 void admissions_admit_request(struct admissions *admissions,
-                              const struct address *client,
+                              const struct address *client, enum limit over,
                               struct metrics *metrics,
                               struct admission *admission_out)
 {
     struct accounts *accounts = admissions->accounts;
-    struct admission admission = {.is_proxied = true};
+    struct admission admission = {.is_proxied = true, .limit = over};
 
     if (!networks_contain(&admissions->proxies, client)) {
         admission.account = accounts_ref_address(accounts, client);
-        if (!accounts_hold(accounts, admission.account, HOLD_CONNECTIONS,
+        if (over == LIMIT_NONE &&
+            !accounts_hold(accounts, admission.account, HOLD_CONNECTIONS,
                            admissions->per_address)) {
             admission.limit = LIMIT_PER_ADDRESS;
             metrics_add(metrics, over_metrics[LIMIT_PER_ADDRESS], 1);
-            (void)accounts_hold(accounts, admission.account, HOLD_RESERVED, 0);
         }
+        if (admission.limit != LIMIT_NONE)
+            (void)accounts_hold(accounts, admission.account, HOLD_RESERVED, 0);
     }
     *admission_out = admission;
 }

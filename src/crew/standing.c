@@ -64,6 +64,7 @@ bool standing_introduce(struct connection *connection,
     struct admission admission;
 
     if (!admissions_admit_source(admissions_of(connection), source,
+                                 (enum limit)connection->standing.limit,
                                  crew->now_ms * 1000, &crew->metrics,
                                  &admission))
         return false;
@@ -81,11 +82,9 @@ void connection_set_client(struct connection *connection,
     struct admission admission;
 
     CHECK(connection->standing.is_proxied);
-    if (connection->standing.limit != LIMIT_NONE &&
-        connection->standing.account == ACCOUNT_NONE)
-        return; /* all have too many together: that is the answer already */
-    admissions_admit_request(admissions_of(connection), client, &crew->metrics,
-                             &admission);
+    admissions_admit_request(admissions_of(connection), client,
+                             (enum limit)connection->standing.limit,
+                             &crew->metrics, &admission);
     count_reserved(connection, -1);
     give_back(connection);
     connection->standing.client = *client;

@@ -220,6 +220,28 @@ def test_a_connection_counts_for_whom_its_header_names(world):
                "the place to be given back")
 
 
+@serve(connections_max=2, connections_reserve=8, crew_threads=1, **ON)
+def test_a_header_takes_nobody_out_of_the_reserve(world):
+    for number in (1, 2):
+        connection = world.connect(source=PROXY)
+        connection.send(version_1(f"203.0.113.{number}") +
+                        format_request("GET", "/channels"))
+        assert connection.response().status == 200
+    for number in range(3, 6):
+        assert ask_after(world, version_1(f"203.0.113.{number}")) == 503
+    assert ask_after(world, version_1("203.0.113.9"), "/healthz") == 200
+
+
+@serve(connections_max=2, connections_reserve=8, trusted_proxies="127.0.0.1",
+       publish_events_per_second=1)
+def test_publishers_in_the_reserve_have_their_quota(world):
+    for number in (2, 3):
+        assert is_taken(world, x_forwarded_for(f"192.0.2.{number}"))
+    answers = [world.http("POST", "/publish/news", x_forwarded_for(CLIENT),
+                          b"x").status for _ in range(8)]
+    assert answers[0] == 201 and answers.count(429) >= 4, answers
+
+
 @serve(**ON)
 def test_who_comes_through_a_proxy_here_is_not_this_machine(world):
     assert ask_after(world, version_1(CLIENT), "/admin/shutdown") == 403

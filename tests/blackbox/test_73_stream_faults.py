@@ -152,7 +152,8 @@ def test_a_stream_that_was_rewound(followed, js, streams, tmp_path, another):
         ids = [e["id"] for e in world.dump()]
         assert ids == sorted(set(ids)) and len(ids) == 7
     assert followed.dump() == other.dump(), "the same ids everywhere"
-    eventually(lambda: again.last("EVENTS") > sequences[-1], "the note")
+    # two that stayed, three new ones, and the note, perhaps among them
+    eventually(lambda: again.last("EVENTS") >= 6, "the note")
     late = another()
     wait_for_check(late, "rewound")
     late.wait_for_metric("journal_events", lambda n: n == 5)

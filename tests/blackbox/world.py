@@ -54,7 +54,9 @@ class World:
         self.nats_server = nats_server
         self.binary = str(pathlib.Path(binary).absolute())
         self.settings = {"listen": "127.0.0.1:0", "data": self.data,
-                         "port_file": self.directory / "port"}
+                         "port_file": self.directory / "port",
+                         # what tests publish to build something up is no abuse
+                         "publish_events_per_second": 0}
         self.environment = {}
         self.before_exec = None  # called in the new process: for its limits
         self.process = None
