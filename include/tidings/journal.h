@@ -123,7 +123,9 @@ struct publish {
     publish_answer_fn *answer; /* NULL: the journal frees it */
     void *asker;
     bool is_question;         /* stores nothing: is_duplicate and id of each key
-                                 that was seen, else refused: NOT_FOUND */
+                                 that was seen, else refused: NOT_FOUND the
+                                 event given_id is or was there; FULL it was
+                                 refused here */
     struct source_step *step; /* sources.h; owned; NULL: not from a stream */
     enum status result; /* OK, NO_SPACE, FULL (channels), CLOSED, BAD_INPUT;
                            amendments: NOT_FOUND, RESERVED, WITHDRAWN, CORRUPT */

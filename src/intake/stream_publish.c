@@ -240,6 +240,7 @@ static void ask_for_key(struct publisher *publisher, struct slot *slot,
     note->id = id;
     note->publisher = publisher;
     question->events[0] = key_of(slot->parcel->publish->events[slot->index]);
+    question->events[0]->given_id = id;
     question->is_question = true;
     question->answer = on_found;
     question->asker = note;
@@ -304,6 +305,9 @@ static void on_note(struct publisher *publisher, struct note *note)
         on_acked(publisher, slot, note);
     else if (note->tag == NOTE_FOUND && note->st == ST_NOT_FOUND)
         finish(publisher, slot, ST_OK, note->id, true); /* the stream knows */
+    else if (note->tag == NOTE_FOUND && note->st == ST_FULL &&
+             is_amendment(slot))
+        finish(publisher, slot, ST_NOT_FOUND, 0, false);
     else
         finish(publisher, slot, note->st, note->id, note->is_duplicate);
 }

@@ -385,7 +385,21 @@ static enum status put_step(struct journal *journal, struct publish *publish)
     return survive("writing a stream's event", st);
 }
 
-/* Whose are these keys? */
+/* Is the stream's event of this id stored, or may it have been? */
+static bool was_taken(const struct journal *journal, uint64_t id)
+{
+    MDB_val key = {sizeof id, &id};
+    MDB_val value;
+
+    return seeded_bug("refused-is-taken") ||
+           mdb_get(journal->draft.txn, journal->environment.events, &key,
+                   &value) == 0 ||
+           id <= atomic_load(&journal->ledger.newest_trimmed) ||
+           id <= journal_missing_id(journal);
+}
+
+/* Whose are these keys? Of one that nobody knows the event may have been refused
+ * here, though the stream has it. */
 static enum status look_up(struct journal *journal, struct publish *publish)
 {
     struct keyed keyed;
@@ -398,6 +412,8 @@ static enum status look_up(struct journal *journal, struct publish *publish)
         event->time_ms = journal->ledger.totals.last_ms;
         st = find_key(journal, event, &keyed);
         event->refused = (uint8_t)st;
+        if (st == ST_NOT_FOUND && !was_taken(journal, event->given_id))
+            event->refused = ST_FULL;
         if (st == ST_NOT_FOUND)
             st = ST_OK;
     }

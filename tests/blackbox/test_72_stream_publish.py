@@ -95,6 +95,19 @@ def test_7_a_type_that_no_header_can_carry_is_refused(followed):
     assert answer.status == 400
 
 
+@serve(channels_max=1)
+def test_7_what_the_journal_refused_is_no_duplicate(followed):
+    """The stream has it and knows its key; here it never was."""
+    assert followed.post("/publish/one", "x").status == 201
+    for _ in range(3):
+        answer = followed.post("/publish/two", "x", {"Idempotency-Key": "k"})
+        assert answer.status == 507 and answer.error == "channels_full"
+    first = followed.post("/publish/one", "x", {"Idempotency-Key": "k"})
+    again = followed.post("/publish/one", "x", {"Idempotency-Key": "k"})
+    assert (first.status, again.status) == (201, 200)
+    assert first.json() == again.json()
+
+
 def test_7_a_batch_has_an_id_each(followed, streams):
     ids = followed.publish_batch("news", [{"data": n, "key": f"{n}"}
                                           for n in range(100)])

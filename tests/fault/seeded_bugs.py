@@ -120,6 +120,8 @@ BUGS = {
         "test_62_connection_limits.py::"
         "test_what_is_held_is_given_back_however_a_connection_ends",
         "test_64_quotas.py::test_streams_of_a_subject"],
+    "refused-is-taken": ["test_72_stream_publish.py::"
+                         "test_7_what_the_journal_refused_is_no_duplicate"],
     "limits-proxy-leaves": ["test_63_trusted_proxies.py::"
                             "test_a_header_takes_nobody_out_of_the_reserve"],
     "limits-no-reserve": [
