@@ -71,7 +71,7 @@ def until(end):
 # ---- the end of a token -----------------------------------------------------------
 
 def test_8_streams_of_every_flavor_end_before_their_token(keyed):
-    short, end = next_second(keyed, 4)
+    short, end = next_second(keyed, 5)
     first = [keyed.sse("/events/news?hello=1", headers=short),
              keyed.lines("/events/news?xhr=1&hello=1", headers=short)]
     for stream in first:
@@ -80,6 +80,7 @@ def test_8_streams_of_every_flavor_end_before_their_token(keyed):
     socket.next()
     stays = keyed.sse("/events/news", headers=bearer(**RIGHTS))
     poll = keyed.begin_poll("/events/news?timeout=100", headers=short)
+    keyed.wait_for_subscribers(5)
     put(keyed, "one")
     assert keyed.poll_answer(poll).events[0]["data"]["data"] == "one"
     poll = keyed.begin_poll("/events/news?timeout=100", headers=short)
