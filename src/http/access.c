@@ -49,17 +49,6 @@ static void note(struct found *found, struct text token)
     found->count++;
 }
 
-static struct text without_spaces(struct text text)
-{
-    while (text.length > 0 && text.bytes[0] == ' ') {
-        text.bytes++;
-        text.length--;
-    }
-    while (text.length > 0 && text.bytes[text.length - 1] == ' ')
-        text.length--;
-    return text;
-}
-
 /* Other schemes are somebody else's, a proxy's perhaps. */
 static struct found in_header(const struct handoff_request *request)
 {
@@ -77,7 +66,7 @@ static struct found in_header(const struct handoff_request *request)
             continue;
         value.bytes += length;
         value.length -= length;
-        note(&found, without_spaces(value));
+        note(&found, text_trimmed(value));
     }
     return found;
 }
@@ -86,7 +75,7 @@ static struct found in_header(const struct handoff_request *request)
 static void note_cookie(struct found *found, struct text pair)
 {
     const size_t length = sizeof COOKIE - 1;
-    struct text value = without_spaces(pair);
+    struct text value = text_trimmed(pair);
 
     if (value.length <= length ||
         memcmp(value.bytes, COOKIE "=", length + 1) != 0)

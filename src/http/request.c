@@ -52,7 +52,7 @@ bool text_is_word(struct text text, const char *word)
            strncasecmp(text.bytes, word, text.length) == 0;
 }
 
-static struct text trimmed(struct text text)
+struct text text_trimmed(struct text text)
 {
     while (text.length > 0 && text.bytes[0] == ' ') {
         text.bytes++;
@@ -87,7 +87,7 @@ static bool next_item(struct text *list, struct text *word_out,
             (struct text){semicolon + 1, item.length - length - 1};
         item.length = length;
     }
-    *word_out = trimmed(item);
+    *word_out = text_trimmed(item);
     return true;
 }
 
@@ -114,7 +114,7 @@ bool request_accepts(const struct handoff_request *request, const char *header,
 /* "q=0", "q=0.0", "q=0.00", "q=0.000" */
 static bool is_zero_weight(struct text parameters)
 {
-    struct text weight = trimmed(parameters);
+    struct text weight = text_trimmed(parameters);
 
     if (weight.length < 3 || (weight.bytes[0] | 0x20) != 'q' ||
         weight.bytes[1] != '=')

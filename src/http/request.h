@@ -59,6 +59,9 @@ bool parameter_is_on(const struct parameters *parameters, const char *name,
 /* A number without sign, at most `most`; false if it is none. */
 bool text_to_number(struct text text, uint64_t most, uint64_t *number_out);
 
+/* Without the spaces at its ends. */
+struct text text_trimmed(struct text text);
+
 /* Is `text` this word in any case? */
 bool text_is_word(struct text text, const char *word);
 
