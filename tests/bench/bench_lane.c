@@ -23,6 +23,8 @@
 #define IN_BYTES      65536u
 #define WRAPPING_MOST 512u /* a request's head or a PUB line */
 
+static const char line_begin[] = "{\"data\":", line_end[] = "}\n";
+
 static void append_bytes(struct lane *lane, const char *bytes, size_t count)
 {
     memcpy(lane->out + lane->out_bytes, bytes, count);
@@ -55,11 +57,31 @@ static void append_channel(struct lane *lane)
     }
 }
 
-static void append_event(struct lane *lane, int64_t time_ns)
+static void append_event(struct lane *lane, uint32_t number, int64_t time_ns)
 {
     event_write(lane->out + lane->out_bytes, (size_t)lane->options->event_bytes,
-                lane->number, time_ns);
+                number, time_ns);
     lane->out_bytes += (size_t)lane->options->event_bytes;
+}
+
+/* Of a request, or of what stands behind a PUB line. */
+static size_t body_bytes(const struct options *options)
+{
+    const size_t event_bytes = (size_t)options->event_bytes;
+
+    if (options->lines == 1)
+        return event_bytes;
+    return (size_t)options->lines *
+           (sizeof line_begin - 1 + event_bytes + sizeof line_end - 1);
+}
+
+static void append_lines(struct lane *lane, int64_t time_ns)
+{
+    for (uint32_t i = 0; i < lane->options->lines; i++) {
+        append_word(lane, line_begin);
+        append_event(lane, lane->number + i, time_ns);
+        append_word(lane, line_end);
+    }
 }
 
 /* Waits for a line that begins with `wanted`. */
@@ -106,6 +128,11 @@ void lane_open(struct lane *lane, const struct options *options, unsigned index,
     unsigned port =
         (unsigned)(options->nats > 0 ? options->nats : options->port);
 
+    if (options->lines < 1 || body_bytes(options) > OUT_BYTES - WRAPPING_MOST)
+        bench_die("so many lines do not fit into a request");
+    if (options->lines > 1 &&
+        (options->rate > 0 || options->window > 0 || options->nats > 0))
+        bench_die("--lines is for HTTP flat out");
     memset(lane, 0, sizeof *lane);
     lane->options = options;
     lane->is_nats = options->nats > 0;
@@ -124,8 +151,7 @@ void lane_open(struct lane *lane, const struct options *options, unsigned index,
 
 bool lane_is_open(const struct lane *lane)
 {
-    return lane->out_bytes + WRAPPING_MOST +
-                   (size_t)lane->options->event_bytes <=
+    return lane->out_bytes + WRAPPING_MOST + body_bytes(lane->options) <=
                OUT_BYTES &&
            (lane->is_nats || lane->unanswered < lane->options->depth);
 }
@@ -137,9 +163,14 @@ static void append_post(struct lane *lane, int64_t time_ns)
     append_word(lane, "POST /publish/");
     append_channel(lane);
     append_word(lane, " HTTP/1.1\r\nHost: bench\r\nContent-Length: ");
-    append_number(lane, (uint64_t)lane->options->event_bytes);
+    append_number(lane, body_bytes(lane->options));
+    if (lane->options->lines > 1)
+        append_word(lane, "\r\nContent-Type: application/x-ndjson");
     append_word(lane, "\r\n\r\n");
-    append_event(lane, time_ns);
+    if (lane->options->lines > 1)
+        append_lines(lane, time_ns);
+    else
+        append_event(lane, lane->number, time_ns);
     lane->sent_ns[(lane->oldest + lane->unanswered) % depth] = time_ns;
     lane->unanswered++;
 }
@@ -151,7 +182,7 @@ static void append_pub(struct lane *lane, int64_t time_ns)
     append_word(lane, " ");
     append_number(lane, (uint64_t)lane->options->event_bytes);
     append_word(lane, "\r\n");
-    append_event(lane, time_ns);
+    append_event(lane, lane->number, time_ns);
     append_word(lane, "\r\n");
 }
 
@@ -164,7 +195,7 @@ void lane_append(struct lane *lane, int64_t time_ns)
     lane->channel += lane->step;
     if (lane->channel >= lane->options->channels) {
         lane->channel = lane->first;
-        lane->number++;
+        lane->number += (uint32_t)lane->options->lines;
     }
 }
 
@@ -184,7 +215,8 @@ bool lane_flush(struct lane *lane)
     return true;
 }
 
-/* Takes answers off the front of `in`; returns how many. */
+/* Takes answers off the front of `in`; returns how many
+ * events they are for. */
 static unsigned take_answers(struct lane *lane, struct histogram *replies)
 {
     int64_t now_ns = replies != NULL ? bench_now_ns() : 0;
@@ -207,7 +239,7 @@ static unsigned take_answers(struct lane *lane, struct histogram *replies)
             histogram_add(replies, now_ns - lane->sent_ns[lane->oldest]);
         lane->oldest = (lane->oldest + 1) % (unsigned)lane->options->depth;
         lane->unanswered--;
-        taken++;
+        taken += (unsigned)lane->options->lines;
     }
     lane->in_bytes -= at;
     memmove(lane->in, lane->in + at, lane->in_bytes);

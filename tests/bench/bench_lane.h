@@ -38,16 +38,16 @@ struct lane {
 void lane_open(struct lane *lane, const struct options *options, unsigned index,
                unsigned count);
 
-/* Room for one more event? */
+/* Room for one more request, or event by NATS? */
 bool lane_is_open(const struct lane *lane);
 
-/* Puts the next event behind the others. */
+/* Puts the next event, or `lines` of them, behind the others. */
 void lane_append(struct lane *lane, int64_t time_ns);
 
 /* Sends what the socket takes. True: all is sent. */
 bool lane_flush(struct lane *lane);
 
-/* Reads what is there; returns the number of publishes answered. Their times go
+/* Reads what is there; returns the number of events answered. Their times go
  * to `replies` unless it is NULL. */
 unsigned lane_receive(struct lane *lane, struct histogram *replies);
 

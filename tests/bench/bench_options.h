@@ -28,6 +28,7 @@
     NUMBER(publish,       1,          "0: publish nothing, only connect")                                 \
     NUMBER(publishers,    1,          "HTTP connections that publish")                                    \
     NUMBER(depth,         1,          "requests under way on each of them")                               \
+    NUMBER(lines,         1,          "events of a request; more than one: as NDJSON, to one channel")    \
     NUMBER(window,        0,          "hold when subscribers are so many events behind; 0: never")        \
     WORD  (behind,        "slowest",  "slowest or mean: whose progress the window counts")                \
     NUMBER(rate,          0,          "events per second; 0: flat out")                                   \

@@ -111,6 +111,7 @@ static void send_lane(struct publisher *publisher, unsigned index)
 static uint64_t feed_lane(struct publisher *publisher, unsigned index,
                           uint64_t most)
 {
+    const uint64_t lines = (uint64_t)publisher->options->lines;
     struct lane *lane = &publisher->lanes[index];
     uint64_t count = 0;
 
@@ -118,8 +119,8 @@ static uint64_t feed_lane(struct publisher *publisher, unsigned index,
         return 0;
     while (count < most && count < TURN_EVENTS && lane_is_open(lane)) {
         lane_append(lane, time_of_next(publisher));
-        publisher->made++;
-        count++;
+        publisher->made += lines;
+        count += lines;
     }
     atomic_fetch_add(&publisher->flow->published, count);
     send_lane(publisher, index);

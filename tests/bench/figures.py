@@ -405,6 +405,10 @@ def stream(plan):
     return stream_figures.stream(plan, Figure)
 
 
+def stream_publish(plan):
+    return list(stream_figures.through(plan, Figure))
+
+
 ROWS = {
     "idle": idle,
     "fanout-10000": fan_out_10000,
@@ -421,6 +425,7 @@ ROWS = {
     "resume": resume,
     "crowd": crowd,
     "stream": stream,
+    "stream-publish": stream_publish,
     "slow": slow,
     "tls": tls,
 }

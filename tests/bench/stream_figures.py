@@ -22,8 +22,10 @@ from nats_raw import NatsClient  # noqa: E402
 from streams import Sse  # noqa: E402
 
 SETTINGS = (("stream", "EVENTS"), ("keep_bytes", 10 ** 12),
-            ("stream_lag_max", 10 ** 12),
-            ("publish_channels_per_second", 0))  # new ones are in flight
+            ("stream_lag_max", 10 ** 12))
+UNLIMITED = tuple((f"publish_{what}_per_second", 0)
+                  for what in ("events", "bytes", "channels"))
+BATCH_LINES = 100
 
 
 class Jet(Nats):
@@ -120,14 +122,40 @@ def own_rate(jet, milliseconds):
     return json.loads(done.stdout)["published_s"]
 
 
-def through_once(plan, ack):
+def posted_s(plan, server, lines):
+    """Events a second that 64 kept connections publish, `lines` a request."""
+    return measure(server, channels=64, channel="post", publishers=64,
+                   lines=lines, **plan.times)["answered_s"]
+
+
+def through_once(plan, ack, lines):
+    """Through the stream, nats.c alone, and by HTTP without a stream, each in
+    turn: what the machine does besides changes from minute to minute."""
     with Jet() as jet:
         theirs = own_rate(jet, plan.times["measure_ms"])
-    with Jet() as jet, Tidings(jet, settings=SETTINGS + (
+    with Tidings(settings=UNLIMITED) as server:
+        plain = posted_s(plan, server, lines)
+    with Jet() as jet, Tidings(jet, settings=SETTINGS + UNLIMITED + (
             ("stream_ack", ack),)) as server:
-        ours = measure(server, channels=64, channel="post", publishers=64,
-                       **plan.times)["answered_s"]
-    return ours, theirs
+        return posted_s(plan, server, lines), theirs, plain
+
+
+def through(plan, Figure):
+    for lines, shape in ((1, "one event each"),
+                         (BATCH_LINES, f"{BATCH_LINES} lines each")):
+        for ack in ("stream", "journal"):
+            runs = sorted((through_once(plan, ack, lines)
+                           for _ in range(plan.repeats)),
+                          key=lambda run: run[0] / run[1])
+            ours, theirs, plain = runs[len(runs) // 2]
+            yield Figure(
+                f"stream-publish-{ack}-{lines}",
+                f"HTTP publish through the stream, 64 connections, {shape}, "
+                f"stream_ack={ack}",
+                f"≥ 0.7 × nats.c alone, {theirs:,.0f}/s", ours, 0.7 * theirs,
+                "events/s", None, True,
+                f"{ours / theirs:.2f} × nats.c alone; the same requests without "
+                f"a stream: {plain:,.0f} events/s")
 
 
 def fan_out_once(plan, instances):
@@ -171,15 +199,6 @@ def stream(plan, Figure):
         "stream-live", "publisher → stream → journal → subscriber, p50",
         f"≤ acknowledgement {ack_ms:.2f} + commit {commit_ms:.2f} + 1 ms",
         live_ms, ack_ms + commit_ms + 1, "ms", None, False))
-    for ack in ("stream", "journal"):
-        pairs = sorted((through_once(plan, ack) for _ in range(plan.repeats)),
-                       key=lambda pair: pair[0] / pair[1])
-        ours, theirs = pairs[len(pairs) // 2]
-        found.append(Figure(
-            f"stream-publish-{ack}",
-            f"HTTP publish through the stream, 64 connections, stream_ack={ack}",
-            f"≥ 0.7 × nats.c alone, {theirs:,.0f}/s", ours, 0.7 * theirs,
-            "events/s"))
     one, three = (middle([fan_out_once(plan, count)
                           for _ in range(plan.repeats)]) for count in (1, 3))
     found.append(Figure(
