@@ -121,15 +121,38 @@ class NatsCluster:
                     for copy in copies)
         eventually(whole, f"all copies of {name}", 120 * SLOWNESS)
 
-    def message(self, name, sequence):
-        """The data that the stream has at this sequence; "" if there is none."""
-        def data(streams):
-            try:
-                return (streams.message(name, sequence),)
-            except Refused:
-                return ("",)
-        return eventually(lambda: self.ask(data), f"message {sequence}",
-                          60 * SLOWNESS)[0]
+    def describe(self, name):
+        """What each server says of the stream and of who reads it; for people."""
+        lines = []
+        for number, member in enumerate(self.members):
+            info, readers = self.asked(number, [
+                f"STREAM.INFO.{name}", f"CONSUMER.LIST.{name}"])
+            state, cluster = info.get("state", {}), info.get("cluster", {})
+            lines.append(
+                f"n{number}: last {state.get('last_seq')}, leader "
+                f"{cluster.get('leader')}, copies " + ", ".join(
+                    f"{copy['name']} {'current' if copy.get('current') else ''}"
+                    f"{' offline' if copy.get('offline') else ''} lag "
+                    f"{copy.get('lag', 0)}"
+                    for copy in cluster.get("replicas") or []))
+            lines += [f"  {one['name']} on {one['cluster'].get('leader')}: "
+                      f"delivered {one['delivered']}, "
+                      f"{one['num_pending']} pending"
+                      for one in readers.get("consumers") or []
+                      if "cluster" in one]
+        return "\n".join(lines)
+
+    def asked(self, number, questions):
+        """This member's answers; {} where there is none."""
+        answers = [{} for _ in questions]
+        try:
+            client = NatsClient(self.members[number].port)
+            for at, question in enumerate(questions):
+                answers[at] = JetStream(client).call(question, 2 * SLOWNESS)
+            client.close()
+        except LOST:
+            pass
+        return answers
 
     def kill(self, number):
         self.members[number].kill()

@@ -4,6 +4,8 @@ The client is one socket without threads: publishing writes, and whoever waits
 for a message reads the socket and files what comes under its subscription.
 flush() (PING, PONG) is the meeting point: the server has processed all that
 was sent before.
+
+TIDINGS_NATS_SERVER names another nats-server than the one that is installed.
 """
 
 import collections
@@ -16,6 +18,8 @@ import socket
 import subprocess
 
 from patience import Deadline, TimedOut, eventually
+
+BINARY = os.environ.get("TIDINGS_NATS_SERVER", "nats-server")
 
 Message = collections.namedtuple("Message", "subject data headers reply")
 
@@ -46,7 +50,7 @@ class NatsServer:
         file = self.directory / "nats-server.conf"
         file.write_text(self.config)
         self.process = subprocess.Popen(
-            ["nats-server", "-c", str(file), "-a", "127.0.0.1",
+            [BINARY, "-c", str(file), "-a", "127.0.0.1",
              "-p", str(self.port), "--ports_file_dir", str(self.directory),
              *(["-js", "-sd", str(self.store)] if self.has_streams else [])],
             stdin=subprocess.DEVNULL, stdout=self.output, stderr=self.output,

@@ -34,6 +34,7 @@ class Fleet:
         self.turn = 0
         self.entrance = entrance  # a balancer in front of all: its port
         self.acknowledgements = 0
+        self.newest = 0  # sequence that the stream has acknowledged
 
     def is_up(self, name, port):
         with self.changed:
@@ -140,6 +141,7 @@ class JetPublisher(Publisher):
             time.sleep(0.02)
             self.send(message)
             return
+        self.server.newest = max(self.server.newest, told["seq"])
         self.told_id(channel, key, told["seq"])
         self.open.pop(key, None)
 

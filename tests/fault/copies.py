@@ -1,0 +1,133 @@
+"""copies.py -- what each nats-server has on its disk, read without nats-server.
+
+    read_store(directory, "EVENTS")     sequence -> Stored, of one server
+    testimony = Testimony("EVENTS", {"n0": directory, ...})
+    testimony.hear()                    now and again: what is there is remembered
+    testimony.conclude(are_whole)       once they have stopped
+    testimony.contradictions(told)      sentences: what no honest servers have
+
+A stream's messages lie in blocks, NUMBER.blk, one record after the other: length (its
+top bit: there are headers), sequence, time, the subject and its length, headers,
+data, eight bytes of checksum. A replica puts a message there once its group has agreed
+upon it. So two replicas that ever had different messages at one sequence, or one that
+has another than was acknowledged, have broken what JetStream promises, whatever those
+who follow the stream have made of it.
+"""
+
+import collections
+import hashlib
+import pathlib
+import struct
+
+HEAD = struct.Struct("<IQqH")
+CHECKSUM_BYTES = 8
+NO_MESSAGE = 3 << 62  # erased, or the mark of a deletion
+EXAMPLES = 3
+
+Stored = collections.namedtuple("Stored", "time_ns key hash")
+
+
+def records(block, at=0):
+    """(end, sequence, Stored) of each, up to the first that is not whole: it is
+    being written. The sequence is 0 where nothing is left."""
+    while at + HEAD.size <= len(block):
+        length, sequence, time_ns, subject_bytes = HEAD.unpack_from(block, at)
+        has_headers, length = length >> 31, length & 0x7fffffff
+        if length < HEAD.size + CHECKSUM_BYTES or at + length > len(block):
+            return
+        begin = at + HEAD.size + subject_bytes
+        subject = block[at + HEAD.size:begin]
+        if has_headers:
+            begin += 4 + struct.unpack_from("<I", block, begin)[0]
+        data = block[begin:at + length - CHECKSUM_BYTES]
+        digest = hashlib.sha256(subject + b"\0" + data).hexdigest()[:16]
+        at += length
+        yield at, 0 if sequence & NO_MESSAGE else sequence, Stored(
+            time_ns, data.split(b" ")[0].decode("utf-8", "replace"), digest)
+
+
+def blocks(directory, stream):
+    place = pathlib.Path(directory) / "jetstream/$G/streams" / stream / "msgs"
+    for path in sorted(place.glob("*.blk"), key=lambda path: int(path.stem)):
+        try:
+            yield path, path.read_bytes()
+        except FileNotFoundError:  # the server has just removed it
+            continue
+
+
+def read_store(directory, stream):
+    return {sequence: stored for _, block in blocks(directory, stream)
+            for _, sequence, stored in records(block) if sequence}
+
+
+class Testimony:
+    """All that the copies ever had, and what they have at the end."""
+
+    def __init__(self, stream, directories):
+        self.stream, self.directories = stream, directories
+        self.ever = collections.defaultdict(dict)  # sequence -> Stored -> who
+        self.heard = {}  # block -> what of it was read
+        self.last = {}  # server -> sequence -> Stored
+        self.are_whole = False
+
+    def hear(self):
+        for server, directory in self.directories.items():
+            for path, block in blocks(directory, self.stream):
+                self.hear_block(server, path, block)
+
+    def hear_block(self, server, path, block):
+        """Only what was added, unless it was written anew."""
+        before = self.heard.get(path, b"")
+        end = len(before) if block.startswith(before) else 0
+        for end, sequence, stored in records(block, end):
+            if sequence:
+                self.ever[sequence].setdefault(stored, server)
+        self.heard[path] = block[:end]
+
+    def conclude(self, are_whole):
+        """are_whole: the servers said that every copy has everything."""
+        self.hear()
+        self.are_whole = are_whole
+        self.last = {server: read_store(directory, self.stream)
+                     for server, directory in self.directories.items()}
+
+    def contradictions(self, told):
+        """told: key -> sequence, as it was acknowledged. Each kind's count comes
+        with some examples."""
+        return [f"{len(found)} {kind}: {'; '.join(found[:EXAMPLES])}"
+                for kind, found in (
+                    ("sequences with several messages", self.two_messages()),
+                    ("acknowledged, but with another message",
+                     self.other_messages(told)),
+                    ("acknowledged, but in no copy", self.nowhere(told)),
+                    ("not in every copy, which were said to be whole",
+                     self.uneven()))
+                if found]
+
+    def two_messages(self):
+        return [f"{sequence} is " + " and ".join(
+                    f"{stored.key} {stored.hash} {stored.time_ns} on {server}"
+                    for stored, server in stories.items())
+                for sequence, stories in sorted(self.ever.items())
+                if len(stories) > 1]
+
+    def other_messages(self, told):
+        return [f"{sequence} was {key}, is {stored.key} {stored.hash} on "
+                f"{server}"
+                for key, sequence in told.items()
+                for stored, server in self.ever.get(sequence, {}).items()
+                if stored.key != key]
+
+    def nowhere(self, told):
+        return [f"{key} at {sequence}" for key, sequence in told.items()
+                if not any(sequence in copy for copy in self.last.values())]
+
+    def uneven(self):
+        if not self.are_whole:
+            return []
+        sequences = set().union(*self.last.values())
+        return [f"{sequence} not on " + ", ".join(
+                    server for server, copy in self.last.items()
+                    if sequence not in copy)
+                for sequence in sorted(sequences)
+                if any(sequence not in copy for copy in self.last.values())]
