@@ -1,11 +1,12 @@
 #!/usr/bin/python3
 """cluster_rounds.py -- three instances of one stream, and what breaks under them.
 
-    cluster_rounds.py [--rounds KIND=N,...] [--rate N] [--seed N] [--keep]
+    cluster_rounds.py [--rounds KIND=N,...] [--rate N] [--longest-stop S] [--seed N]
+                      [--servers 1|3] [--keep]
 
 Kinds: tidings (SIGKILL of an instance), nats (of a nats-server), leader (of the one
 that leads the stream), both (an instance and the leader at once), stop (SIGSTOP of an
-instance, then SIGCONT), proxy (an instance's connection to NATS: cut mid-message,
+instance, or of the only nats-server, for 1 to S seconds, then SIGCONT), proxy (an instance's connection to NATS: cut mid-message,
 stalled, dripping), disk (of an instance: full for a while; needs the right to mount, and
 is left out without).
 
@@ -113,6 +114,7 @@ class Run:
         self.worlds[2].settings["nats"] = ",".join(
             f"nats://127.0.0.1:{proxy.port}" for proxy in self.proxies)
         self.disk = SmallDisk(directory / "b" / "data")
+        self.longest_stop = 2
         self.publishers = self.subscribers = ()
         self.lookout = Lookout(self.fleet, self.worlds)
         self.testimony = Testimony("EVENTS", {
@@ -183,15 +185,18 @@ class Run:
         self.cluster.start(leader)
 
     def round_stop(self):
-        number = self.random.randrange(3)
-        process = self.worlds[number].process
+        servers = len(self.cluster.members)
+        number = self.random.randrange(4 if servers == 1 else 3)
+        process = (self.cluster.members[0] if number == 3
+                   else self.worlds[number]).process
         self.fleet.is_down(number)
         process.send_signal(signal.SIGSTOP)
         try:
-            time.sleep(self.random.choice([1, 1, 2]))  # the fault itself
+            time.sleep(self.random.uniform(1, self.longest_stop))  # the fault
         finally:
             process.send_signal(signal.SIGCONT)
-        self.fleet.is_up(number, self.worlds[number].port)
+        if number < 3:
+            self.fleet.is_up(number, self.worlds[number].port)
 
     def round_proxy(self):
         """To all connections through the proxies, and to the next ones."""
@@ -355,6 +360,7 @@ def main():
     words = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     words.add_argument("--rounds", type=kinds_of, default=CI)
     words.add_argument("--rate", type=int, default=600)
+    words.add_argument("--longest-stop", type=float, default=2)
     words.add_argument("--servers", type=int, choices=[1, 3], default=3)
     words.add_argument("--seed", type=int, default=random.randrange(1 << 32))
     words.add_argument("--keep", action="store_true",
@@ -367,6 +373,7 @@ def main():
     run, verdict, status = None, "broken off", 2
     try:
         run = Run(directory, words.seed, words.rate, words.servers)
+        run.longest_stop = words.longest_stop
         verdict, status = story_of(run, words.rounds)
     except Exception:
         traceback.print_exc()

@@ -155,6 +155,7 @@ class Roamer(Actor):
         self.position = "earliest"
         self.history = []  # (id, data)
         self.gaps = []
+        self.gap_places = []  # events that were given before each
         self.refusals = []
         self.returns = 0
         self.start()
@@ -185,6 +186,7 @@ class Roamer(Actor):
         """False: time to leave."""
         if name == "tidings.gap":
             self.gaps.append(data)
+            self.gap_places.append(len(self.history))
         else:
             if name.startswith("tidings."):
                 data = news_text(data)
