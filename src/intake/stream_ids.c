@@ -168,7 +168,8 @@ enum status stream_position_decode(const unsigned char *row, unsigned bytes,
     return ST_OK;
 }
 
-static bool read_number(struct text digits, uint64_t most, uint64_t *number_out)
+bool stream_number_parse(struct text digits, uint64_t most,
+                         uint64_t *number_out)
 {
     uint64_t number = 0;
 
@@ -232,8 +233,8 @@ enum status stream_epochs_parse(struct text text, struct stream_position *out)
         struct text from = cut(&pair, ':');
 
         if (count == STREAM_EPOCHS_MAX ||
-            !read_number(from, STREAM_ID_MAX, &epochs[count].from) ||
-            !read_number(pair, STREAM_ID_MAX, &epochs[count].base) ||
+            !stream_number_parse(from, STREAM_ID_MAX, &epochs[count].from) ||
+            !stream_number_parse(pair, STREAM_ID_MAX, &epochs[count].base) ||
             (count > 0 && (epochs[count].from <= epochs[count - 1].from ||
                            epochs[count].base <= epochs[count - 1].base)))
             return ST_BAD_INPUT;
@@ -263,10 +264,11 @@ enum status stream_place_parse(struct text reply, struct stream_place *out)
     first = count == 9 ? 2 : 4;
     place.stream = token[first];
     place.consumer = token[first + 1];
-    if (!read_number(token[first + 3], UINT64_MAX, &place.sequence) ||
-        !read_number(token[first + 4], UINT64_MAX, &place.consumer_sequence) ||
-        !read_number(token[first + 5], INT64_MAX, &ns) ||
-        !read_number(token[first + 6], UINT64_MAX, &place.left))
+    if (!stream_number_parse(token[first + 3], UINT64_MAX, &place.sequence) ||
+        !stream_number_parse(token[first + 4], UINT64_MAX,
+                             &place.consumer_sequence) ||
+        !stream_number_parse(token[first + 5], INT64_MAX, &ns) ||
+        !stream_number_parse(token[first + 6], UINT64_MAX, &place.left))
         return ST_BAD_INPUT;
     place.message_ns = (int64_t)ns;
     *out = place;

@@ -82,4 +82,8 @@ enum status stream_place_parse(struct text reply,
 /* Letters, digits, _ and -, 1 to 200 of them: nothing that NATS reads. */
 bool stream_name_is_valid(struct text name);
 
+/* Digits alone, a number of at most `most`. */
+bool stream_number_parse(struct text digits, uint64_t most,
+                         uint64_t *number_out);
+
 #endif

@@ -25,8 +25,12 @@
 #include <openssl/evp.h>
 #include <stdio.h>
 
+#define TICKET_FORMAT   "%" PRIx32 ".%" PRIx32
+#define TICKET_ARGS(of) (of).slot, (of).serial
+
 #define KEY_HASH_BYTES 16
 #define SUBJECT_ROOM   (2 * EVENT_CHANNEL_MAX_BYTES + 2)
+#define REPLY_ROOM     128
 
 /* Headers are read without spaces around them, and end at a line's end. */
 static bool fits_header(struct text value)
@@ -117,9 +121,8 @@ static natsStatus set_mark(natsMsg *msg, const struct stream_message *message)
 {
     char mark[48];
 
-    (void)snprintf(mark, sizeof mark, "%" PRIx64 ".%" PRIx32 ".%" PRIx32,
-                   message->nonce, message->ticket.slot,
-                   message->ticket.serial);
+    (void)snprintf(mark, sizeof mark, "%" PRIx64 "." TICKET_FORMAT,
+                   message->nonce, TICKET_ARGS(message->ticket));
     return natsMsgHeader_Set(msg, STREAM_MARK_HEADER, mark);
 }
 
@@ -147,13 +150,15 @@ natsStatus stream_message_make(const struct stream_message *message,
                                const struct event *event, natsMsg **msg_out)
 {
     const struct text channel = event_channel(event), data = event_data(event);
-    char subject[SUBJECT_ROOM];
+    char subject[SUBJECT_ROOM], reply[REPLY_ROOM];
     natsMsg *msg = NULL;
     natsStatus status;
 
     (void)snprintf(subject, sizeof subject, "%s.%.*s", message->prefix,
                    TEXT_ARGS(channel));
-    status = natsMsg_Create(&msg, subject, NULL, data.bytes, (int)data.length);
+    (void)snprintf(reply, sizeof reply, "%s." TICKET_FORMAT, message->inbox,
+                   TICKET_ARGS(message->ticket));
+    status = natsMsg_Create(&msg, subject, reply, data.bytes, (int)data.length);
     if (status == NATS_OK)
         status = set_headers(msg, message, event);
     if (status != NATS_OK) {
@@ -197,39 +202,23 @@ static bool skip_dot(struct text *rest)
     return true;
 }
 
-bool stream_mark_parse(struct text mark, uint64_t nonce,
-                       struct ticket *ticket_out)
+bool stream_ticket_parse(struct text text, struct ticket *ticket_out)
 {
-    uint64_t of, slot, serial;
+    uint64_t slot, serial;
 
-    if (!read_hex(&mark, &of) || of != nonce || !skip_dot(&mark) ||
-        !read_hex(&mark, &slot) || slot > UINT32_MAX || !skip_dot(&mark) ||
-        !read_hex(&mark, &serial) || serial > UINT32_MAX || serial == 0 ||
-        mark.length > 0)
+    if (!read_hex(&text, &slot) || slot > UINT32_MAX || !skip_dot(&text) ||
+        !read_hex(&text, &serial) || serial > UINT32_MAX || serial == 0 ||
+        text.length > 0)
         return false;
     *ticket_out = (struct ticket){(uint32_t)slot, (uint32_t)serial};
     return true;
 }
 
-/* ---- errors -------------------------------------------------------------- */
-
-enum status stream_send_status(natsStatus status)
+bool stream_mark_parse(struct text mark, uint64_t nonce,
+                       struct ticket *ticket_out)
 {
-    if (status == NATS_OK)
-        return ST_OK;
-    if (status == NATS_MAX_PAYLOAD)
-        return ST_TOO_BIG;
-    /* Nothing was written; or some of it, and then the link is lost. */
-    return status == NATS_TIMEOUT || status == NATS_IO_ERROR ? ST_TIMEOUT
-                                                             : ST_BUSY;
-}
+    uint64_t of;
 
-/* What the stream said no to is not stored; silence may be anything. */
-enum status stream_ack_status(const jsPubAckErr *error)
-{
-    if (error->ErrCode == JSStreamMessageExceedsMaximumErr)
-        return ST_TOO_BIG;
-    if (error->ErrCode != 0 || error->Err == NATS_NO_RESPONDERS)
-        return ST_BUSY;
-    return ST_TIMEOUT;
+    return read_hex(&mark, &of) && of == nonce && skip_dot(&mark) &&
+           stream_ticket_parse(mark, ticket_out);
 }

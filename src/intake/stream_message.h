@@ -3,7 +3,7 @@
  * Threads   Any.
  * Memory    A message that was made is the caller's.
  * Units     None.
- * Errors    The library's status; what its errors mean as ours.
+ * Errors    The library's status.
  */
 #ifndef TIDINGS_STREAM_MESSAGE_H
 #define TIDINGS_STREAM_MESSAGE_H
@@ -16,7 +16,7 @@
 #include "parcel.h"
 
 struct stream_message {
-    const char *stream, *prefix;
+    const char *stream, *prefix, *inbox;
     uint64_t nonce;
     struct ticket ticket;
 };
@@ -24,15 +24,15 @@ struct stream_message {
 /* The type must come out of a header as it went in. */
 bool stream_message_can_carry(const struct event *event);
 
+/* Its reply subject is <inbox>.<ticket>. */
 natsStatus stream_message_make(const struct stream_message *message,
                                const struct event *event, natsMsg **msg_out);
 
-/* "<nonce>.<slot>.<serial>" in hexadecimal. False: another process's, or none. */
+/* "<slot>.<serial>" in hexadecimal. */
+bool stream_ticket_parse(struct text text, struct ticket *ticket_out);
+
+/* "<nonce>.<ticket>". False: another process's, or none. */
 bool stream_mark_parse(struct text mark, uint64_t nonce,
                        struct ticket *ticket_out);
-
-/* What the server, or the library for it, says of a message. */
-enum status stream_ack_status(const jsPubAckErr *error);
-enum status stream_send_status(natsStatus status);
 
 #endif

@@ -1,7 +1,7 @@
 /* stream_publish.c -- the thread that publishes to the stream, and what it waits
  * for.
  *
- *   post -> [box] -> parcel: one slot per event -> message, js_PublishMsgAsync
+ *   post -> [box] -> parcel: one slot per event -> message (stream_sender.c)
  *                                 ^                      |
  *           acknowledged  (library's thread) ------------+   notes in the box
  *           stored        (journal's thread, by the follower) |
@@ -37,6 +37,7 @@
 #include "nats_stream.h"
 #include "parcel.h"
 #include "stream_message.h"
+#include "stream_sender.h"
 
 #include <tidings/check.h>
 #include <tidings/clock.h>
@@ -48,11 +49,10 @@
 #include <stdlib.h>
 #include <uv.h>
 
-#define BOX_BYTES  (256u << 20)
-#define IDLE_MS    200
-#define SETTLE_MS  5 /* between looks whether the journal has caught up */
-#define STOP_MS    3000
-#define REQUEST_MS 2000
+#define BOX_BYTES (256u << 20)
+#define IDLE_MS   200
+#define SETTLE_MS 5 /* between looks whether the journal has caught up */
+#define STOP_MS   3000
 
 /* What the thread is told. */
 struct note {
@@ -79,10 +79,8 @@ struct publisher {
 
     /* The thread's own. */
     struct parcels parcels;
-    natsConnection *connection; /* borrowed */
-    jsCtx *js;
-    unsigned generation; /* of the link, when it was borrowed */
-    unsigned questions;  /* with the journal */
+    struct stream_sender *sender;
+    unsigned questions; /* with the journal */
     struct log_limit troubles;
 };
 
@@ -161,28 +159,17 @@ void publisher_stored(struct publisher *publisher, struct text mark,
 }
 
 /* On a thread of the library. */
-static void on_ack(jsCtx *js, natsMsg *msg, jsPubAck *ack, jsPubAckErr *error,
-                   void *arg)
+static void on_ack(void *arg, const struct ticket *ticket,
+                   const struct stream_ack *ack)
 {
-    struct publisher *publisher = arg;
     struct note *note = note_create();
-    const char *mark = NULL;
 
-    (void)js;
     note->tag = NOTE_ACKED;
-    if (error != NULL) {
-        note->st = stream_ack_status(error);
-    } else if (ack != NULL) {
-        note->sequence = ack->Sequence;
-        note->is_duplicate = ack->Duplicate;
-    }
-    if (natsMsgHeader_Get(msg, STREAM_MARK_HEADER, &mark) == NATS_OK &&
-        mark != NULL &&
-        stream_mark_parse(text_of(mark), publisher->nonce, &note->ticket))
-        tell(publisher, note);
-    else
-        free(note);
-    natsMsg_Destroy(msg);
+    note->ticket = *ticket;
+    note->st = ack->st;
+    note->sequence = ack->sequence;
+    note->is_duplicate = ack->is_duplicate;
+    tell(arg, note);
 }
 
 /* ---- outcomes ------------------------------------------------------------ */
@@ -314,31 +301,11 @@ static void on_note(struct publisher *publisher, struct note *note)
 
 /* ---- sending ------------------------------------------------------------- */
 
-static enum status send_event(struct publisher *publisher, struct slot *slot)
-{
-    const struct event *event = slot->parcel->publish->events[slot->index];
-    const struct stream_message message = {
-        .stream = publisher->options.config->stream,
-        .prefix = publisher->options.prefix,
-        .nonce = publisher->nonce,
-        .ticket = slot_ticket(slot)};
-    jsPubOptions options;
-    natsMsg *msg = NULL;
-    natsStatus status = stream_message_make(&message, event, &msg);
-
-    CHECK(jsPubOptions_Init(&options) == NATS_OK);
-    options.MaxWait = publisher->options.config->stream_ack_ms;
-    if (status == NATS_OK && publisher->js == NULL)
-        status = NATS_CONNECTION_CLOSED;
-    if (status == NATS_OK)
-        status = js_PublishMsgAsync(publisher->js, &msg, &options);
-    natsMsg_Destroy(msg);
-    return stream_send_status(status);
-}
-
 static void send_slot(struct publisher *publisher, struct slot *slot)
 {
-    const enum status st = send_event(publisher, slot);
+    const enum status st = stream_sender_send(
+        publisher->sender, slot->parcel->publish->events[slot->index],
+        slot_ticket(slot));
     uint64_t suppressed;
 
     if (st != ST_OK) {
@@ -364,41 +331,6 @@ static void send_parcel(struct publisher *publisher, struct publish *publish)
     for (unsigned i = 0; i < count; i++)
         send_slot(publisher, parcels_open_slot(&publisher->parcels, parcel, i));
     parcel_release(&parcel);
-}
-
-/* ---- the connection ------------------------------------------------------ */
-
-static void let_go(struct publisher *publisher)
-{
-    jsCtx_Destroy(publisher->js);
-    publisher->js = NULL;
-    if (publisher->connection != NULL)
-        nats_link_give_back(publisher->options.link);
-    publisher->connection = NULL;
-}
-
-/* What was sent before and is not acknowledged may still come back stored. */
-static void take_hold(struct publisher *publisher)
-{
-    const unsigned generation = nats_link_generation(publisher->options.link);
-    jsOptions options;
-
-    if (generation == publisher->generation)
-        return;
-    let_go(publisher);
-    publisher->generation = generation;
-    if (generation % 2 == 0)
-        return;
-    publisher->connection = nats_link_borrow(publisher->options.link);
-    if (publisher->connection == NULL)
-        return;
-    CHECK(jsOptions_Init(&options) == NATS_OK);
-    options.Wait = REQUEST_MS;
-    options.PublishAsync.AckHandler = on_ack;
-    options.PublishAsync.AckHandlerClosure = publisher;
-    if (natsConnection_JetStream(&publisher->js, publisher->connection,
-                                 &options) != NATS_OK)
-        publisher->js = NULL;
 }
 
 /* ---- the thread ---------------------------------------------------------- */
@@ -453,7 +385,7 @@ static void turn(struct publisher *publisher)
 {
     struct msg *msg = mailbox_wait(&publisher->box, wait_time(publisher));
 
-    take_hold(publisher);
+    stream_sender_take_hold(publisher->sender);
     handle(publisher, msg);
     if (publisher->parcels.settling > 0)
         parcels_each(&publisher->parcels, INT64_MAX, look_again, publisher);
@@ -474,7 +406,7 @@ static void run(void *arg)
     parcels_each(&publisher->parcels, INT64_MAX, expire_slot, publisher);
     while (publisher->questions > 0) /* the journal answers them all */
         handle(publisher, mailbox_wait(&publisher->box, IDLE_MS));
-    let_go(publisher);
+    stream_sender_let_go(publisher->sender);
     nats_ReleaseThreadMemory();
 }
 
@@ -490,6 +422,13 @@ struct publisher *publisher_create(const struct publisher_options *options)
         strcmp(options->config->stream_ack, "journal") == 0;
     CHECK(RAND_bytes((unsigned char *)&publisher->nonce,
                      sizeof publisher->nonce) == 1);
+    publisher->sender = stream_sender_create(
+        &(struct stream_sender_options){.link = options->link,
+                                        .stream = options->config->stream,
+                                        .prefix = options->prefix,
+                                        .nonce = publisher->nonce,
+                                        .on_ack = on_ack,
+                                        .arg = publisher});
     parcels_init(&publisher->parcels, !publisher->awaits_journal);
     mailbox_init(&publisher->box, "stream-publish", most + 1, BOX_BYTES, NULL,
                  NULL);
@@ -548,5 +487,6 @@ void publisher_destroy(struct publisher **publisher)
     CHECK(!mine->is_started);
     mailbox_fini(&mine->box);
     parcels_fini(&mine->parcels);
+    stream_sender_destroy(&mine->sender);
     free(mine);
 }

@@ -1,0 +1,172 @@
+/* stream_sender.c -- messages to the stream, and its acknowledgements.
+ *
+ * A message asks for its acknowledgement in its reply subject: <inbox>.<ticket>.
+ * One subscription on <inbox>.> hears them all, and the ticket says whose each
+ * is. The library has calls for the same (js_PublishMsgAsync), but keeps a copy of
+ * each message, a timer and a row in a table for what our slots know already:
+ * twice the work per message (docs/benchmarks.md).
+ *
+ * The subscription belongs to one generation of the link. After a loss of the
+ * connection another is made; acknowledgements of before are lost with the old
+ * one.
+ */
+#include "stream_sender.h"
+
+#include "message.h"
+#include "nats_link.h"
+#include "stream_message.h"
+
+#include <tidings/check.h>
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <uv.h>
+
+#define SUBJECT_ROOM 128
+
+struct stream_sender {
+    struct stream_sender_options options; /* fixed at create */
+    natsInbox *inbox;                     /* fixed at create */
+    size_t inbox_bytes;                   /* fixed at create */
+    unsigned generation;        /* of the link, when it was borrowed */
+    natsConnection *connection; /* borrowed */
+    natsSubscription *subscription;
+    bool is_heard;      /* the subscription says when it is over */
+    uv_sem_t completed; /* posted then, by the library */
+};
+
+/* ---- acknowledgements, on a thread of the library ------------------------- */
+
+static void on_answer(natsConnection *connection,
+                      natsSubscription *subscription, natsMsg *msg, void *arg)
+{
+    const struct stream_sender *sender = arg;
+    const struct text subject = text_of(natsMsg_GetSubject(msg));
+    const size_t skipped = sender->inbox_bytes + 1;
+    struct ticket ticket;
+    struct stream_ack ack = {.st = ST_BUSY};
+
+    (void)connection;
+    (void)subscription;
+    if (subject.length > skipped &&
+        stream_ticket_parse(
+            (struct text){subject.bytes + skipped, subject.length - skipped},
+            &ticket)) {
+        if (!natsMsg_IsNoResponders(msg))
+            stream_ack_parse(message_data(msg), &ack);
+        sender->options.on_ack(sender->options.arg, &ticket, &ack);
+    }
+    natsMsg_Destroy(msg);
+}
+
+static void on_complete(void *arg)
+{
+    struct stream_sender *sender = arg;
+
+    uv_sem_post(&sender->completed);
+}
+
+/* ---- the connection ------------------------------------------------------ */
+
+/* As many acknowledgements may wait as messages are on their way. */
+static bool subscribe(struct stream_sender *sender)
+{
+    char subject[SUBJECT_ROOM];
+
+    (void)snprintf(subject, sizeof subject, "%s.>", sender->inbox);
+    if (natsConnection_Subscribe(&sender->subscription, sender->connection,
+                                 subject, on_answer, sender) != NATS_OK)
+        return false;
+    sender->is_heard =
+        natsSubscription_SetOnCompleteCB(sender->subscription, on_complete,
+                                         sender) == NATS_OK;
+    return sender->is_heard && natsSubscription_SetPendingLimits(
+                                   sender->subscription, -1, -1) == NATS_OK;
+}
+
+void stream_sender_let_go(struct stream_sender *sender)
+{
+    natsSubscription_Destroy(sender->subscription);
+    if (sender->is_heard)
+        uv_sem_wait(&sender->completed);
+    sender->subscription = NULL;
+    sender->is_heard = false;
+    if (sender->connection != NULL)
+        nats_link_give_back(sender->options.link);
+    sender->connection = NULL;
+}
+
+void stream_sender_take_hold(struct stream_sender *sender)
+{
+    const unsigned generation = nats_link_generation(sender->options.link);
+
+    if (generation == sender->generation)
+        return;
+    stream_sender_let_go(sender);
+    sender->generation = generation;
+    if (generation % 2 == 0)
+        return;
+    sender->connection = nats_link_borrow(sender->options.link);
+    if (sender->connection != NULL && !subscribe(sender))
+        stream_sender_let_go(sender);
+}
+
+/* ---- sending ------------------------------------------------------------- */
+
+static enum status from_nats(natsStatus status)
+{
+    if (status == NATS_OK)
+        return ST_OK;
+    if (status == NATS_MAX_PAYLOAD)
+        return ST_TOO_BIG;
+    /* Nothing was written; or some of it, and then the link is lost. */
+    return status == NATS_TIMEOUT || status == NATS_IO_ERROR ? ST_TIMEOUT
+                                                             : ST_BUSY;
+}
+
+enum status stream_sender_send(struct stream_sender *sender,
+                               const struct event *event, struct ticket ticket)
+{
+    const struct stream_message message = {.stream = sender->options.stream,
+                                           .prefix = sender->options.prefix,
+                                           .inbox = sender->inbox,
+                                           .nonce = sender->options.nonce,
+                                           .ticket = ticket};
+    natsMsg *msg = NULL;
+    natsStatus status;
+
+    if (sender->connection == NULL)
+        return ST_BUSY;
+    status = stream_message_make(&message, event, &msg);
+    if (status == NATS_OK)
+        status = natsConnection_PublishMsg(sender->connection, msg);
+    natsMsg_Destroy(msg);
+    return from_nats(status);
+}
+
+/* ---- create and destroy -------------------------------------------------- */
+
+struct stream_sender *
+stream_sender_create(const struct stream_sender_options *options)
+{
+    struct stream_sender *sender = must_calloc(1, sizeof *sender);
+
+    sender->options = *options;
+    CHECK(natsInbox_Create(&sender->inbox) == NATS_OK);
+    sender->inbox_bytes = strlen(sender->inbox);
+    CHECK(uv_sem_init(&sender->completed, 0) == 0);
+    return sender;
+}
+
+void stream_sender_destroy(struct stream_sender **sender)
+{
+    struct stream_sender *mine = *sender;
+
+    *sender = NULL;
+    if (mine == NULL)
+        return;
+    CHECK(mine->connection == NULL);
+    uv_sem_destroy(&mine->completed);
+    natsInbox_Destroy(mine->inbox);
+    free(mine);
+}
