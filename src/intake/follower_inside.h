@@ -19,6 +19,18 @@
 #include <uv.h>
 
 #define STREAM_CONSUMER_MAX 128
+#define STREAM_LEADER_MAX   64
+#define PROBE_SUBJECT_MAX   320
+
+/* Questions that only want to know whether anybody answers. */
+struct probe {
+    natsConnection *connection; /* borrowed */
+    natsSubscription *answers;
+    char inbox[PROBE_SUBJECT_MAX / 2];
+    unsigned round;
+    int64_t due_ms;   /* the question is sent again */
+    int64_t asked_ms; /* the first that nobody answered yet; 0: none */
+};
 
 struct follower {
     struct follower_options options; /* fixed at create */
@@ -47,6 +59,11 @@ struct follower {
     uint64_t nudged_at;   /* an end of the stream that did not come */
     uint64_t doubted;     /* sequences behind this one were not there */
     unsigned looked_at;   /* the link's generation that was looked at */
+    unsigned missed;      /* heartbeats, when the consumer was made */
+    struct probe probe;
+    bool is_suspended; /* nothing is taken from the consumer: see the glance */
+    char leader[STREAM_LEADER_MAX]; /* of the stream, at the last look */
+    int64_t consumer_wait_ms;       /* for the answer when one is made */
     int64_t look_due_ms, heard_ms;
     int64_t shorter_since_ms; /* the stream ended before the position; 0: no */
     struct log_limit refusals, troubles;
@@ -110,7 +127,21 @@ void follower_become(struct follower *follower, enum follower_state state);
 void follower_await_answers(struct follower *follower, unsigned most);
 void follower_show(struct follower *follower); /* to those who ask for ids */
 bool follower_is_over(const struct follower *follower);
+bool follower_is_disturbed(const struct follower *follower);
 enum status follower_refusal(const struct follower *follower);
+
+/* stream_probe.c: between open and close, which go with the connection. */
+bool follower_probe_open(struct follower *follower, natsConnection *connection);
+void follower_probe_close(struct follower *follower);
+
+/* Asks when it is time and waits that long. True: somebody has just answered. */
+bool follower_probe(struct follower *follower, int64_t wait_ms);
+
+/* The same until somebody does; false: not in that time, or disturbed. */
+bool follower_await_answer(struct follower *follower, int64_t most_ms);
+
+/* For how long nobody has answered; 0: nobody was asked since the last answer. */
+int64_t follower_unanswered_ms(const struct follower *follower);
 
 /* stream_read.c: what there is, at most a handful, goes to the journal. False:
  * the reading must begin anew. */

@@ -70,6 +70,7 @@ struct nats_link {
     bool has_baton; /* main: it ends things */
 
     atomic_uint generation; /* written by the library's callback thread */
+    atomic_uint missed;     /* the same */
     atomic_uint confirmed;  /* written by tick */
     atomic_bool is_closing; /* written by main: a loss is no news then */
     atomic_bool is_lost;    /* written by the callback thread and tick */
@@ -154,6 +155,8 @@ static void on_error(natsConnection *connection, natsSubscription *subscription,
 
     (void)connection;
     (void)subscription;
+    if (status == NATS_MISSED_HEARTBEAT)
+        (void)atomic_fetch_add(&link->missed, 1);
     if (logger_may(&link->errors, clock_monotonic_ms(&system_clock),
                    &suppressed))
         LOG_LINE(LOG_WARN, "nats", "the library reports an error",
@@ -321,6 +324,11 @@ bool nats_link_is_ready(const struct nats_link *link)
 unsigned nats_link_generation(const struct nats_link *link)
 {
     return atomic_load(&link->generation);
+}
+
+unsigned nats_link_missed(const struct nats_link *link)
+{
+    return atomic_load(&link->missed);
 }
 
 /* The count goes up before the look, and revive looks at the count after the

@@ -6,7 +6,7 @@
  *
  * Threads   open, unsubscribe, close: main. tick, publish, flush: the reply
  *           thread, or main when that has ended. is_ready, generation,
- *           borrow, give_back: any.
+ *           missed, borrow, give_back: any.
  * Memory    Of its own. The message callback owns the message it is given.
  * Units     Milliseconds.
  * Errors    ST_BAD_INPUT a setting that the library refuses. ST_IO the library
@@ -39,6 +39,9 @@ bool nats_link_is_ready(const struct nats_link *link);
 
 /* Odd while connected; another number after each loss and each return. */
 unsigned nats_link_generation(const struct nats_link *link);
+
+/* Another number when heartbeats of a consumer were missed. */
+unsigned nats_link_missed(const struct nats_link *link);
 
 /* The connection itself, for what the link has no call for: JetStream. NULL while
  * there is none, which is at the start, and after a server refused our login: the

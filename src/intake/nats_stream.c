@@ -11,10 +11,10 @@
  * Whatever goes wrong has one remedy: leave the consumer, wait until the journal
  * has answered all that was posted, and begin anew from what is stored. So it
  * goes when the connection was lost, when a message comes from a consumer that
- * is not the one that was made here (the library makes another one when it misses
- * heartbeats, without looking whether it is still the same follower), and when the
- * journal refuses a step for want of room. A message that comes again is left
- * out: its sequence is not behind the position.
+ * is not the one that was made here, when heartbeats of that were missed (the library
+ * then makes another one, without looking whether it is still the same stream), and
+ * when the journal refuses a step for want of room. A message that comes again is
+ * left out: its sequence is not behind the position.
  *
  * stream_read.c makes events of messages, stream_post.c gives them to the journal.
  */
@@ -35,7 +35,9 @@
 
 #define LINK_LOOK_MS 50
 #define RETRY_MS     500
+#define SUSPENDED_MS 50
 #define REQUEST_MS   2000
+#define CONSUMER_MS  500
 #define HEARTBEAT_NS INT64_C(1000000000)
 
 #define PENDING_MESSAGES (1 << 20)
@@ -77,10 +79,26 @@ void follower_await_answers(struct follower *follower, unsigned most)
     uv_mutex_unlock(&follower->mutex);
 }
 
-static bool is_disturbed(const struct follower *follower)
+bool follower_is_disturbed(const struct follower *follower)
 {
+    const struct nats_link *link = follower->options.link;
+
     return follower_is_over(follower) || follower_refusal(follower) != ST_OK ||
-           nats_link_generation(follower->options.link) != follower->looked_at;
+           nats_link_generation(link) != follower->looked_at;
+}
+
+/* The consumer's server is gone, or has forgotten it. */
+static bool is_abandoned(const struct follower *follower)
+{
+    return nats_link_missed(follower->options.link) != follower->missed;
+}
+
+static bool take_turn(struct follower *follower, struct handful *handful)
+{
+    if (!follower->is_suspended)
+        return follower_read_some(follower, handful);
+    pause_for(follower, SUSPENDED_MS);
+    return true;
 }
 
 static void read_until_disturbed(struct follower *follower)
@@ -88,8 +106,8 @@ static void read_until_disturbed(struct follower *follower)
     struct handful *handful = must_calloc(1, sizeof *handful);
 
     buffer_init(&handful->marks);
-    while (!is_disturbed(follower) && follower_read_some(follower, handful) &&
-           follower_glance(follower)) {
+    while (!follower_is_disturbed(follower) && !is_abandoned(follower) &&
+           take_turn(follower, handful) && follower_glance(follower)) {
     }
     buffer_fini(&handful->marks);
     free(handful);
@@ -113,13 +131,34 @@ static bool note_consumer(struct follower *follower)
     return is_known;
 }
 
+/* Short at first: while the servers elect who makes consumers nobody answers, and
+ * each try is a new chance. Longer when that was too short. */
+static void note_wait(struct follower *follower, natsStatus status)
+{
+    uint64_t suppressed;
+
+    if (status == NATS_OK) {
+        follower->consumer_wait_ms = CONSUMER_MS;
+        return;
+    }
+    if (follower->consumer_wait_ms < REQUEST_MS)
+        follower->consumer_wait_ms *= 2;
+    if (logger_may(&follower->troubles, now_ms(), &suppressed))
+        LOG_LINE(LOG_WARN, "nats", "no consumer of the stream can be made",
+                 LOG_STR("stream", follower->name),
+                 LOG_STR("why", natsStatus_GetText(status)));
+}
+
 /* Without subjects of our own: all that the stream takes. */
 static bool subscribe(struct follower *follower,
                       const struct follower_begin *begin)
 {
     jsSubOptions options;
+    jsOptions wait;
     natsStatus status;
 
+    CHECK(jsOptions_Init(&wait) == NATS_OK);
+    wait.Wait = follower->consumer_wait_ms;
     CHECK(jsSubOptions_Init(&options) == NATS_OK);
     options.Ordered = true;
     options.Stream = follower->name;
@@ -131,13 +170,16 @@ static bool subscribe(struct follower *follower,
         options.Config.OptStartSeq = 0;
         options.Config.OptStartTime = begin->time_ns + 1;
     }
-    status = js_SubscribeSync(&follower->subscription, follower->js, ">", NULL,
+    follower->missed = nats_link_missed(follower->options.link);
+    status = js_SubscribeSync(&follower->subscription, follower->js, ">", &wait,
                               &options, NULL);
     if (status == NATS_OK)
         status = natsSubscription_SetPendingLimits(
             follower->subscription, PENDING_MESSAGES, PENDING_BYTES);
     follower->consumer_sequence = 0;
+    follower->is_suspended = false;
     follower->heard_ms = now_ms();
+    note_wait(follower, status);
     return status == NATS_OK && note_consumer(follower);
 }
 
@@ -203,7 +245,9 @@ static void follow_on(struct follower *follower, natsConnection *connection)
     if (natsConnection_JetStream(&follower->js, connection, &options) !=
         NATS_OK)
         return;
-    if (follower_look(follower, &begin) && subscribe(follower, &begin)) {
+    if (!follower_probe_open(follower, connection))
+        pause_for(follower, RETRY_MS);
+    else if (follower_look(follower, &begin) && subscribe(follower, &begin)) {
         follower_show(follower);
         atomic_store(&follower->checked, follower->looked_at);
         nats_count(METRIC_stream_resets, 1);
@@ -212,8 +256,10 @@ static void follow_on(struct follower *follower, natsConnection *connection)
         leave(follower);
     } else {
         leave(follower);
-        pause_for(follower, RETRY_MS);
+        if (follower_unanswered_ms(follower) == 0) /* else it has waited */
+            pause_for(follower, RETRY_MS);
     }
+    follower_probe_close(follower);
     jsCtx_Destroy(follower->js);
     follower->js = NULL;
 }
@@ -305,6 +351,7 @@ enum status follower_create(const struct follower_options *options,
     follower->options = *options;
     follower->name = options->config->stream;
     follower->note_subject = make_note_subject(options);
+    follower->consumer_wait_ms = CONSUMER_MS;
     CHECK(uv_mutex_init(&follower->mutex) == 0);
     CHECK(uv_cond_init(&follower->news) == 0);
     if (!stream_name_is_valid(text_of(follower->name)))

@@ -33,6 +33,7 @@ struct follower;
     S(LOOKING,    "looking at the stream",                               false) \
     S(MISSING,    "there is no such stream",                             false) \
     S(REFUSED,    "the server refuses",                                  false) \
+    S(SILENT,     "nobody answers for the stream",                       false) \
     S(FALLING,    "its ids would not rise above those of this journal",  false) \
     S(NO_SPACE,   "the journal has no room",                             false) \
     S(BEHIND,     "catching up",                                         false) \

@@ -32,10 +32,14 @@
 
 #include <stdio.h>
 
-#define GLANCE_MS  1000
-#define SILENCE_MS 4000 /* the server has more, and does not send it */
-#define DOUBT_MS   20000
-#define NS_PER_MS  1000000
+#define GLANCE_MS     1000
+#define ANSWER_MS     2000
+#define SUSPEND_MS    1000  /* so long a question may be unanswered */
+#define SUSPENDED_MS  200   /* between two glances then */
+#define UNANSWERED_MS 10000 /* and so long it is no alarm */
+#define SILENCE_MS    4000  /* the server has more, and does not send it */
+#define DOUBT_MS      20000
+#define NS_PER_MS     1000000
 
 static const char note_header[] = "Tidings-Epochs";
 
@@ -107,7 +111,31 @@ static bool create(struct follower *follower)
 
 /* ---- looking ------------------------------------------------------------- */
 
-static bool ask(struct follower *follower, jsStreamInfo **info_out)
+static bool is_away(const struct follower *follower)
+{
+    return nats_link_generation(follower->options.link) % 2 == 0;
+}
+
+/* A stream that elects a leader is silent for some seconds, which is no news. */
+static void note_silence(struct follower *follower)
+{
+    uint64_t suppressed;
+
+    if (is_away(follower)) {
+        follower_become(follower, FOLLOWER_AWAY);
+        return;
+    }
+    if (follower_unanswered_ms(follower) < UNANSWERED_MS)
+        return;
+    follower_become(follower, FOLLOWER_SILENT);
+    if (logger_may(&follower->troubles, clock_monotonic_ms(&system_clock),
+                   &suppressed))
+        LOG_LINE(LOG_WARN, "nats", "nobody answers for the stream",
+                 LOG_STR("stream", follower->name),
+                 LOG_NUM("for_ms", follower_unanswered_ms(follower)));
+}
+
+static natsStatus ask_now(struct follower *follower, jsStreamInfo **info_out)
 {
     jsErrCode code = (jsErrCode)0;
     const natsStatus status =
@@ -115,22 +143,33 @@ static bool ask(struct follower *follower, jsStreamInfo **info_out)
     uint64_t suppressed;
 
     if (status == NATS_OK)
-        return true;
+        return status;
     follower->shorter_since_ms = 0;
+    if (status == NATS_TIMEOUT) {
+        note_silence(follower);
+        return status;
+    }
     if (status == NATS_NOT_FOUND || code == JSStreamNotFoundErr) {
         follower_become(follower, FOLLOWER_MISSING);
-        return false;
+        return status;
     }
     follower_become(follower,
-                    nats_link_generation(follower->options.link) % 2 == 0
-                        ? FOLLOWER_AWAY
-                        : FOLLOWER_REFUSED);
+                    is_away(follower) ? FOLLOWER_AWAY : FOLLOWER_REFUSED);
     if (logger_may(&follower->troubles, clock_monotonic_ms(&system_clock),
                    &suppressed))
         LOG_LINE(LOG_WARN, "nats", "the stream cannot be looked at",
                  LOG_STR("stream", follower->name),
                  LOG_STR("why", natsStatus_GetText(status)),
                  LOG_NUM("code", code));
+    return status;
+}
+
+static bool ask(struct follower *follower, jsStreamInfo **info_out)
+{
+    if (follower_await_answer(follower, ANSWER_MS))
+        return ask_now(follower, info_out) == NATS_OK;
+    follower->shorter_since_ms = 0;
+    note_silence(follower);
     return false;
 }
 
@@ -359,11 +398,21 @@ static bool compare(struct follower *follower, const jsStreamInfo *info,
     return true;
 }
 
+static const char *leader_of(const jsStreamInfo *info)
+{
+    return info->Cluster != NULL && info->Cluster->Leader != NULL
+               ? info->Cluster->Leader
+               : "";
+}
+
 static void note_figures(struct follower *follower, const jsStreamInfo *info)
 {
     follower->stream_last = info->State.LastSeq;
     follower->is_sealed = info->Config != NULL && info->Config->Sealed;
-    follower->look_due_ms = clock_monotonic_ms(&system_clock) + GLANCE_MS;
+    (void)snprintf(follower->leader, sizeof follower->leader, "%s",
+                   leader_of(info));
+    follower->look_due_ms = clock_monotonic_ms(&system_clock) +
+                            (follower->is_suspended ? SUSPENDED_MS : GLANCE_MS);
 }
 
 bool follower_look(struct follower *follower, struct follower_begin *begin_out)
@@ -419,25 +468,64 @@ static bool is_silent(struct follower *follower, const jsStreamInfo *info,
     return true;
 }
 
-bool follower_glance(struct follower *follower)
+/* May it be read on from the consumer that there is? While a new leader's word is
+ * doubted, or the message at the position cannot be had, not yet. */
+static bool is_well(struct follower *follower, const jsStreamInfo *info,
+                    bool is_suspect)
 {
     const int64_t now_ms = clock_monotonic_ms(&system_clock);
+    bool is_known = true;
+
+    if (!is_same_stream(follower, info))
+        return false;
+    if (follower->begins_epoch || follower->at.message_ns == 0)
+        return true;
+    if (info->State.LastSeq < follower->at.sequence) {
+        follower->is_suspended = true;
+        return !is_surely_shorter(follower, info);
+    }
+    follower->shorter_since_ms = 0;
+    if (is_suspect && info->State.FirstSeq <= follower->at.sequence &&
+        !is_same_message(follower, &is_known))
+        return false;
+    if (follower->is_suspended && is_known)
+        follower->heard_ms = now_ms; /* it was not listened to */
+    follower->is_suspended = !is_known;
+    return !is_silent(follower, info, now_ms);
+}
+
+/* Once in GLANCE_MS. Nobody waits for the answer: what the consumer sends is taken
+ * meanwhile. But a stream that does not answer may be electing a leader, and what
+ * a new one has is taken only when it was compared with what was read. The consumer
+ * is kept for that: one that lives on another server goes on at once. */
+bool follower_glance(struct follower *follower)
+{
     jsStreamInfo *info = NULL;
-    bool is_well;
+    natsStatus status;
+    bool goes_on;
 
     if (follower->owes_note)
         leave_note(follower);
-    if (now_ms < follower->look_due_ms)
+    if (clock_monotonic_ms(&system_clock) < follower->look_due_ms)
         return true;
-    if (!ask(follower, &info))
-        return false;
+    if (!follower_probe(follower, 0)) {
+        if (follower_unanswered_ms(follower) >= SUSPEND_MS)
+            follower->is_suspended = true;
+        if (follower->is_suspended)
+            note_silence(follower);
+        return true;
+    }
+    status = ask_now(follower, &info);
+    if (status == NATS_TIMEOUT)
+        follower->is_suspended = true;
+    if (status != NATS_OK)
+        return status == NATS_TIMEOUT;
+    goes_on = is_well(follower, info,
+                      follower->is_suspended ||
+                          strcmp(follower->leader, leader_of(info)) != 0);
     note_figures(follower, info);
-    is_well = is_same_stream(follower, info) &&
-              (follower->begins_epoch ||
-               (info->State.LastSeq >= follower->at.sequence &&
-                !is_silent(follower, info, now_ms)));
-    if (is_well)
+    if (goes_on)
         settle_doubt(follower, info);
     jsStreamInfo_Destroy(info);
-    return is_well;
+    return goes_on;
 }

@@ -5,6 +5,7 @@ import json
 import shutil
 
 import pytest
+from fault_proxy import FaultProxy
 from jetstream import JetStream
 from marks import serve
 from nats_raw import NatsClient
@@ -235,6 +236,47 @@ def test_a_stopped_nats_server_delays_and_loses_nothing(followed, js, streams):
     js.thaw()
     streams.publish("events.news", "b")
     assert [event.data for event in news.take(2)] == ["a", "b"]
+
+
+def test_a_stream_that_nobody_answers_for(idle_followed, js, streams):
+    """As after its leader's death. It is asked again and again, so that whoever
+    leads it next is found at once; the consumer, which lives elsewhere, is kept;
+    what it sends is taken when the stream was found to be the same."""
+    streams.create("EVENTS")
+    with FaultProxy(js.port) as proxy:
+        idle_followed.start(nats=f"nats://127.0.0.1:{proxy.port}")
+        lane = proxy.next_link().to_server
+        news = idle_followed.sse("/events/news")
+        streams.publish("events.news", "a")
+        assert news.next().data == "a"
+        lane.swap(b"$JS.API.STREAM.INFO.", b"$JS.API.STREAM.NONE.")
+        eventually(lambda: lane.swapped >= 8, "questions")
+        streams.publish("events.news", "b")
+        lane.swap(None, None)
+        assert news.next().data == "b"
+        wait_for_check(idle_followed, "ok")
+        assert idle_followed.metrics()["stream_resets"] == 1
+
+
+def test_a_new_stream_while_nobody_answered(idle_followed, js, streams):
+    """Nothing of it is taken for the old one's next message."""
+    streams.create("EVENTS")
+    with FaultProxy(js.port) as proxy:
+        idle_followed.start(nats=f"nats://127.0.0.1:{proxy.port}")
+        lane = proxy.next_link().to_server
+        news = idle_followed.sse("/events/news")
+        streams.publish("events.news", "a")
+        first = news.next()
+        lane.swap(b"$JS.API.STREAM.INFO.", b"$JS.API.STREAM.NONE.")
+        eventually(lambda: lane.swapped >= 8, "questions")
+        eventually(lambda: base_of_new(streams) > int(first.id),
+                   "a later second")
+        sequence = streams.publish("events.news", "b")["seq"]
+        lane.swap(None, None)
+        assert gap_of(news.next()) == "rewound"
+        event = news.next()
+        assert (event.data, int(event.id)) == \
+            ("b", base_of(streams) + sequence)
 
 
 def test_a_stream_that_sources_others(idle_followed, streams):
