@@ -148,6 +148,7 @@ class Page:
         self.browser = browser
         self.session = session
         self.target = target
+        self.account = "document.body.innerText"  # what a vain wait tells
 
     def close(self):
         self.browser.call("Target.closeTarget", targetId=self.target)
@@ -175,7 +176,7 @@ class Page:
                 return
             except TimedOut:
                 raise TimedOut(f"waited in vain for {what}; the page says: "
-                               f"{self.text()}") from None
+                               f"{self.run(self.account)}") from None
             except AssertionError:  # navigated away while it waited
                 deadline.left(what)
 

@@ -56,6 +56,17 @@ FOLLOW = """(async () => {
   });
 })()"""
 
+# What the page tells of itself where a wait was in vain.
+ACCOUNT = """JSON.stringify({
+  state: window.stream?.state, transport: window.stream?.transport,
+  lastId: window.stream?.lastId, online: navigator.onLine,
+  visible: document.visibilityState, now: Math.round(performance.now()),
+  states: window.said?.states, errors: window.said?.errors,
+  gaps: window.said?.gaps, ids: window.said?.events.map(({id}) => id).slice(-20),
+  requests: performance.getEntriesByType('resource').slice(-10).map((entry) =>
+    [entry.name, Math.round(entry.startTime), Math.round(entry.responseStart),
+     Math.round(entry.responseEnd), entry.responseStatus])})"""
+
 # Scripts that take something away from the page's browser.
 NO_FETCH_STREAM = """
   Object.defineProperty(Response.prototype, 'body', {get: () => null});"""
@@ -81,6 +92,7 @@ class ClientPage:
         origin = origin or f"http://127.0.0.1:{world.port}"
         # A page without scripts of its own that holds no connection.
         self.page = browser.open(origin + "/tidings.d.ts")
+        self.page.account = ACCOUNT
 
     # ---- acting --------------------------------------------------------
 
