@@ -8,6 +8,7 @@
 #ifndef HTTP_PER_THREAD_H
 #define HTTP_PER_THREAD_H
 
+#include "newcomers.h"
 #include "token_cache.h"
 #include "wait_keys.h"
 
@@ -16,6 +17,7 @@
 struct per_thread {
     struct wait_keys *keys;
     struct token_cache *tokens;
+    struct newcomers *newcomers;
 };
 
 static inline struct wait_keys *wait_keys_of(const struct crew *crew)
@@ -30,6 +32,13 @@ static inline struct token_cache *token_cache_of(const struct crew *crew)
     const struct per_thread *own = crew_http(crew);
 
     return own->tokens;
+}
+
+static inline struct newcomers *newcomers_of(const struct crew *crew)
+{
+    const struct per_thread *own = crew_http(crew);
+
+    return own->newcomers;
 }
 
 #endif

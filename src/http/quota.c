@@ -6,13 +6,13 @@
  *
  * A batch counts its lines, and all of it passes or nothing does. One that is
  * larger than a second's worth passes when nothing is owed, and the next has to
- * wait for as long as it was worth. An event is new to the table of channels if
- * its channel was not there when it came: many to one new channel at once count
- * as often.
+ * wait for as long as it was worth. A new channel counts once, however many
+ * events name it before it is stored (newcomers.c).
  */
 #include "quota.h"
 
 #include "base/seeded_bug.h"
+#include "per_thread.h"
 
 #include <tidings/accounts.h>
 #include <tidings/admission.h>
@@ -57,14 +57,11 @@ static int64_t spend(struct connection *connection,
 static uint64_t count_new_channels(struct connection *connection,
                                    const struct publish *publish)
 {
-    struct registry *registry =
-        journal_registry(crew_journal(connection_crew(connection)));
-    uint64_t count = 0;
+    struct crew *crew = connection_crew(connection);
 
-    for (unsigned i = 0; i < publish->count; i++)
-        count +=
-            registry_find(registry, event_channel(publish->events[i])) == NULL;
-    return count;
+    return newcomers_count(newcomers_of(crew),
+                           journal_registry(crew_journal(crew)), publish,
+                           crew_now_ms(crew));
 }
 
 static uint64_t count_bytes(const struct publish *publish)
@@ -92,6 +89,7 @@ enum limit quota_publish(struct connection *connection,
     *wait_ms_out = spend(connection, charges, 3, &over);
     if (*wait_ms_out == 0)
         return LIMIT_NONE;
+    newcomers_take_back(newcomers_of(connection_crew(connection)), publish);
     return over == RATE_EVENTS  ? LIMIT_EVENTS_PER_SECOND
            : over == RATE_BYTES ? LIMIT_BYTES_PER_SECOND
                                 : LIMIT_CHANNELS_PER_SECOND;

@@ -53,6 +53,7 @@ static struct per_thread *make_per_thread(void)
 
     own->keys = wait_keys_create();
     own->tokens = token_cache_create();
+    own->newcomers = newcomers_create();
     return own;
 }
 
@@ -62,6 +63,7 @@ static void free_per_thread(struct per_thread *own)
         return;
     wait_keys_destroy(&own->keys);
     token_cache_destroy(&own->tokens);
+    newcomers_destroy(&own->newcomers);
     free(own);
 }
 

@@ -79,6 +79,17 @@ def test_new_channels_in_a_second(world):
     when_it_passes(lambda: batch(world, 1, "x", channel="other"))
 
 
+@serve(publish_channels_per_second=1)
+def test_a_new_channel_counts_once(world):
+    """However many lines name it; and anew if it was refused."""
+    lines = b'{"channel":"one","data":"x"}\n' * 20
+    assert ask(world, ATTACKER, "POST", "/publish",
+               {"Content-Type": "application/x-ndjson"}, lines).status == 201
+    when_it_passes(lambda: batch(world, 5, "x", channel="five"))
+    assert 2 <= check_refused(batch(world, 1, "x", channel="more")) <= 5
+    assert check_refused(batch(world, 1, "x", channel="more")) >= 2
+
+
 @serve(sessions_new_per_second=3)
 def test_new_sessions_in_a_second(world):
     def poll(name):
