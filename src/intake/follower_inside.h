@@ -91,13 +91,14 @@ struct awaited {
     struct text mark;
 };
 
-#define BATCH_EVENTS 512
+#define BATCH_MESSAGES 512
 
 /* A handful of messages on their way to be a publish. */
 struct handful {
-    struct event *events[BATCH_EVENTS];
-    struct awaited awaited[BATCH_EVENTS];
-    size_t mark_at[BATCH_EVENTS];
+    struct event *events[BATCH_MESSAGES];
+    struct awaited awaited[BATCH_MESSAGES];
+    size_t mark_at[BATCH_MESSAGES];
+    unsigned taken; /* messages */
     unsigned count, awaited_count;
     size_t bytes;
     struct buffer marks;

@@ -84,5 +84,6 @@ uint64_t follower_stored_upto(struct follower *follower);
 
 /* Header of a message that this process sent, and whose fate it awaits. */
 #define STREAM_MARK_HEADER "Tidings-Publish"
+#define STREAM_MARK_MAX    48
 
 #endif

@@ -119,7 +119,7 @@ static natsStatus set_key(natsMsg *msg, const struct event *event)
 
 static natsStatus set_mark(natsMsg *msg, const struct stream_message *message)
 {
-    char mark[48];
+    char mark[STREAM_MARK_MAX];
 
     (void)snprintf(mark, sizeof mark, "%" PRIx64 "." TICKET_FORMAT,
                    message->nonce, TICKET_ARGS(message->ticket));

@@ -81,6 +81,7 @@ struct publisher {
     struct parcels parcels;
     struct stream_sender *sender;
     unsigned questions; /* with the journal */
+    bool is_over;       /* what is posted comes too late */
     struct log_limit troubles;
 };
 
@@ -319,6 +320,14 @@ static void send_slot(struct publisher *publisher, struct slot *slot)
     }
 }
 
+/* Came at the very moment of the stop. */
+static void turn_away(struct publisher *publisher, struct publish *publish)
+{
+    (void)atomic_fetch_sub(&publisher->in_flight, publish->count);
+    publish->result = ST_CLOSED;
+    publish->answer(publish);
+}
+
 static void send_parcel(struct publisher *publisher, struct publish *publish)
 {
     const unsigned count = publish->count;
@@ -341,10 +350,12 @@ static void handle(struct publisher *publisher, struct msg *msg)
         struct note *note = CONTAINER_OF(msg, struct note, link);
 
         msg = msg->next;
-        if (note->tag == NOTE_POSTED)
-            send_parcel(publisher, note->publish);
-        else
+        if (note->tag != NOTE_POSTED)
             on_note(publisher, note);
+        else if (publisher->is_over)
+            turn_away(publisher, note->publish);
+        else
+            send_parcel(publisher, note->publish);
         free(note);
     }
 }
@@ -403,6 +414,7 @@ static void run(void *arg)
     until_ms = now_ms() + STOP_MS;
     while (has_work(publisher) && now_ms() < until_ms)
         turn(publisher);
+    publisher->is_over = true;
     parcels_each(&publisher->parcels, INT64_MAX, expire_slot, publisher);
     while (publisher->questions > 0) /* the journal answers them all */
         handle(publisher, mailbox_wait(&publisher->box, IDLE_MS));
@@ -449,22 +461,6 @@ static void wake(struct publisher *publisher)
     tell(publisher, note);
 }
 
-static void drop(struct publisher *publisher)
-{
-    struct msg *msg = mailbox_take(&publisher->box);
-
-    while (msg != NULL) {
-        struct note *note = CONTAINER_OF(msg, struct note, link);
-
-        msg = msg->next;
-        if (note->tag == NOTE_POSTED) {
-            note->publish->result = ST_CLOSED;
-            note->publish->answer(note->publish);
-        }
-        free(note);
-    }
-}
-
 void publisher_stop(struct publisher *publisher)
 {
     if (!publisher->is_started)
@@ -474,7 +470,7 @@ void publisher_stop(struct publisher *publisher)
     CHECK(uv_thread_join(&publisher->thread) == 0);
     publisher->is_started = false;
     mailbox_close(&publisher->box);
-    drop(publisher);
+    handle(publisher, mailbox_take(&publisher->box)); /* the thread's no more */
 }
 
 void publisher_destroy(struct publisher **publisher)

@@ -1,7 +1,8 @@
 /* stream_read.c -- messages of the stream become events with their ids.
  *
  * The thread asks the library for one message after the other, waiting for the
- * first only, and takes what is there up to a handful.
+ * first only, and takes what is there up to a handful, whatever becomes of it: so a
+ * stop is seen soon, also among messages that are all refused.
  *
  * Each message says in its reply subject which sequence it has, when the stream
  * got it, from which consumer it comes and how many are left. Only what that
@@ -79,12 +80,13 @@ static bool advance(struct follower *follower, const struct stream_place *place,
     return true;
 }
 
+/* What is longer is nobody's. */
 static void note_mark(struct handful *handful, natsMsg *msg)
 {
     const char *mark = NULL;
 
     if (natsMsgHeader_Get(msg, STREAM_MARK_HEADER, &mark) != NATS_OK ||
-        mark == NULL)
+        mark == NULL || strlen(mark) > STREAM_MARK_MAX)
         return;
     handful->mark_at[handful->awaited_count] = handful->marks.length;
     handful->awaited[handful->awaited_count++] =
@@ -176,7 +178,7 @@ static bool gather(struct follower *follower, struct handful *handful)
     natsMsg *msg = NULL;
     int64_t wait_ms = READ_MS;
 
-    while (handful->count < BATCH_EVENTS && handful->bytes < BATCH_BYTES) {
+    while (handful->taken < BATCH_MESSAGES && handful->bytes < BATCH_BYTES) {
         const natsStatus status =
             natsSubscription_NextMsg(&msg, follower->subscription, wait_ms);
 
@@ -185,6 +187,7 @@ static bool gather(struct follower *follower, struct handful *handful)
         follower->heard_ms = clock_monotonic_ms(&system_clock);
         if (!take(follower, handful, msg))
             return false;
+        handful->taken++;
         wait_ms = 0;
     }
     return true;
@@ -194,7 +197,7 @@ static void empty(struct handful *handful)
 {
     keep_last(handful, NULL);
     handful->marks.length = 0;
-    handful->count = handful->awaited_count = 0;
+    handful->count = handful->awaited_count = handful->taken = 0;
     handful->bytes = 0;
     handful->has_moved = false;
 }
