@@ -132,7 +132,8 @@ static bool note_consumer(struct follower *follower)
 }
 
 /* Short at first: while the servers elect who makes consumers nobody answers, and
- * each try is a new chance. Longer when that was too short. */
+ * each try is a new chance. Longer when that was too short, and then from the
+ * beginning: which of both it is cannot be known. */
 static void note_wait(struct follower *follower, natsStatus status)
 {
     uint64_t suppressed;
@@ -141,8 +142,9 @@ static void note_wait(struct follower *follower, natsStatus status)
         follower->consumer_wait_ms = CONSUMER_MS;
         return;
     }
-    if (follower->consumer_wait_ms < REQUEST_MS)
-        follower->consumer_wait_ms *= 2;
+    follower->consumer_wait_ms = follower->consumer_wait_ms < REQUEST_MS
+                                     ? follower->consumer_wait_ms * 2
+                                     : CONSUMER_MS;
     if (logger_may(&follower->troubles, now_ms(), &suppressed))
         LOG_LINE(LOG_WARN, "nats", "no consumer of the stream can be made",
                  LOG_STR("stream", follower->name),
@@ -234,9 +236,19 @@ static void note_refusal(struct follower *follower)
     pause_for(follower, RETRY_MS);
 }
 
+/* At most one try in RETRY_MS; who has waited for an answer need not wait more. */
+static void pause_since(struct follower *follower, int64_t begun_ms)
+{
+    const int64_t left_ms = begun_ms + RETRY_MS - now_ms();
+
+    if (left_ms > 0)
+        pause_for(follower, (unsigned)left_ms);
+}
+
 /* With a context on the connection as it is now. */
 static void follow_on(struct follower *follower, natsConnection *connection)
 {
+    const int64_t begun_ms = now_ms();
     struct follower_begin begin;
     jsOptions options;
 
@@ -245,20 +257,17 @@ static void follow_on(struct follower *follower, natsConnection *connection)
     if (natsConnection_JetStream(&follower->js, connection, &options) !=
         NATS_OK)
         return;
-    if (!follower_probe_open(follower, connection))
-        pause_for(follower, RETRY_MS);
-    else if (follower_look(follower, &begin) && subscribe(follower, &begin)) {
+    if (follower_probe_open(follower, connection) &&
+        follower_look(follower, &begin) && subscribe(follower, &begin)) {
         follower_show(follower);
         atomic_store(&follower->checked, follower->looked_at);
         nats_count(METRIC_stream_resets, 1);
         follower_post_position(follower);
         read_until_disturbed(follower);
-        leave(follower);
     } else {
-        leave(follower);
-        if (follower_unanswered_ms(follower) == 0) /* else it has waited */
-            pause_for(follower, RETRY_MS);
+        pause_since(follower, begun_ms);
     }
+    leave(follower);
     follower_probe_close(follower);
     jsCtx_Destroy(follower->js);
     follower->js = NULL;

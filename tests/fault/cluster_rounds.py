@@ -382,11 +382,11 @@ def main():
             run.stop_servers()
     if run is not None and (status != 0 or words.keep):
         print(run.lookout.report())
-    if run is not None and status != 0:
-        broken = run.broken_promises()
-        if broken:
-            print(verdict, *broken, sep="\n")
-            verdict, status = "void: the stream is not one", 3
+    broken = run.broken_promises() if run is not None else []
+    if broken:
+        print(verdict, *broken, sep="\n")
+    if broken and status != 0:
+        verdict, status = "void: the stream is not one", 3
     if run is not None:
         run.end()
     text = " ".join(f"{kind} {count}" for kind, count in words.rounds.items())
