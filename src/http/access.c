@@ -302,6 +302,13 @@ bool access_may_ask(struct connection *connection)
            crew_config(crew)->anonymous_subscribe[0] != '\0';
 }
 
+struct text access_subject(const struct connection *connection)
+{
+    const struct grant *grant = connection_grant(connection);
+
+    return grant != NULL ? grant_subject(grant) : text_of("");
+}
+
 bool access_is_local(const struct connection *connection,
                      const struct handoff_request *request)
 {

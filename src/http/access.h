@@ -38,6 +38,9 @@ bool access_may(struct connection *connection, enum right right,
 /* May anything be asked at all: is there a token, or something for everybody? */
 bool access_may_ask(struct connection *connection);
 
+/* The sub of the token; empty if there is none. */
+struct text access_subject(const struct connection *connection);
+
 /* A token with the claim admin. */
 bool access_is_admin(const struct connection *connection);
 

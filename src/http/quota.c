@@ -11,6 +11,8 @@
  */
 #include "quota.h"
 
+#include "access.h"
+
 #include "base/seeded_bug.h"
 #include "per_thread.h"
 
@@ -19,13 +21,6 @@
 #include <tidings/auth.h>
 #include <tidings/crew.h>
 #include <tidings/registry.h>
-
-static struct text subject_of(const struct connection *connection)
-{
-    const struct grant *grant = connection_grant(connection);
-
-    return grant != NULL ? grant_subject(grant) : text_of("");
-}
 
 static struct accounts *accounts_of(struct connection *connection)
 {
@@ -37,7 +32,7 @@ static int64_t spend(struct connection *connection,
                      enum account_rate *over_out)
 {
     struct accounts *accounts = accounts_of(connection);
-    const struct text subject = subject_of(connection);
+    const struct text subject = access_subject(connection);
     const int64_t now_us = crew_now_ms(connection_crew(connection)) * 1000;
     account_id account = ACCOUNT_NONE;
     int64_t wait_ms;
@@ -111,7 +106,7 @@ enum limit quota_session(struct connection *connection, int64_t *wait_ms_out)
 enum limit quota_stream(struct connection *connection)
 {
     const struct config *config = crew_config(connection_crew(connection));
-    struct text subject = subject_of(connection);
+    struct text subject = access_subject(connection);
 
     if (subject.length == 0 ||
         connection_hold_stream(connection, subject,

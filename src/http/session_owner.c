@@ -48,25 +48,25 @@ static void hash_key(struct session_key *key, struct text subject,
 bool session_own(struct connection *connection, struct text name,
                  struct session_key *key_out)
 {
-    const struct grant *grant = connection_grant(connection);
+    const struct text subject = access_subject(connection);
 
     if (!crew_needs_tokens(connection_crew(connection)) ||
         seeded_bug("session-unowned")) {
         set_key(key_out, name);
         return true;
     }
-    if (grant == NULL) {
+    if (connection_grant(connection) == NULL) {
         access_refuse(connection);
         return false;
     }
-    if (grant_subject(grant).length == 0) {
+    if (subject.length == 0) {
         connection_refuse(connection, 403, "no_subject",
                           "a session belongs to the sub of its token, and this "
                           "token has none",
                           text_of("Cache-Control: no-store\r\n"));
         return false;
     }
-    hash_key(key_out, grant_subject(grant), name);
+    hash_key(key_out, subject, name);
     return true;
 }
 

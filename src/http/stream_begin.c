@@ -165,7 +165,8 @@ void stream_begin(struct stream *stream)
     }
     if (order->wait_key.length > 0 && order->selector_count > 0 &&
         order->wait_ms > 0 && !is_shut) {
-        stream->key = wait_keys_hold(wait_keys_of(crew), order);
+        stream->key = wait_keys_hold(wait_keys_of(crew), order,
+                                     access_subject(connection));
         stream->is_busy = stream->key == NULL;
     }
     ahead_begin(stream, &resume);

@@ -1,9 +1,12 @@
 /* wait_keys.c -- a hash table of the keys that are held.
  *
- * The name of an entry is its selectors, a slash, and the key: no slash can be
- * in a selector, so no part of a key is taken for one more of them.
+ * The name of an entry is its selectors, a slash, the length of the key in a byte,
+ * the key, and whose it is: no slash can be in a selector, so nothing of one part
+ * is taken for another's.
  */
 #include "wait_keys.h"
+
+#include "base/seeded_bug.h"
 
 #include <tidings/check.h>
 #include <tidings/registry.h>
@@ -39,25 +42,29 @@ void wait_keys_destroy(struct wait_keys **keys)
     *keys = NULL;
 }
 
-static void append_name(struct buffer *name, const struct order *order)
+static void append_name(struct buffer *name, const struct order *order,
+                        struct text owner)
 {
     for (unsigned i = 0; i < order->selector_count; i++) {
         buffer_append_text(name, order->selectors[i]);
         buffer_append_char(name, ',');
     }
     buffer_append_char(name, '/');
+    buffer_append_char(name, (char)order->wait_key.length);
     buffer_append_text(name, order->wait_key);
+    if (!seeded_bug("wait-key-unowned"))
+        buffer_append_text(name, owner);
 }
 
 struct wait_key *wait_keys_hold(struct wait_keys *keys,
-                                const struct order *order)
+                                const struct order *order, struct text owner)
 {
     struct buffer name;
     struct wait_key *key, **bucket;
     uint64_t hash;
 
     buffer_init(&name);
-    append_name(&name, order);
+    append_name(&name, order, owner);
     hash = registry_hash(buffer_text(&name));
     bucket = &keys->buckets[hash % BUCKETS];
     for (key = *bucket; key != NULL; key = key->next)

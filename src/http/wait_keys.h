@@ -20,8 +20,9 @@ struct wait_key;
 struct wait_keys *wait_keys_create(void);
 void wait_keys_destroy(struct wait_keys **keys);
 
+/* `owner`: the sub of the token, empty without one: each has keys of its own. */
 struct wait_key *wait_keys_hold(struct wait_keys *keys,
-                                const struct order *order);
+                                const struct order *order, struct text owner);
 void wait_keys_free(struct wait_keys *keys, struct wait_key **key);
 
 #endif

@@ -23,10 +23,10 @@ struct stream;
 
 struct websocket {
     struct websocket_reader reader;
-    int64_t asked_ms;  /* when the ping was sent that is not answered */
-    int64_t window_ms; /* when the present window of changes began */
-    uint32_t owed;     /* bytes of answers that may wait in the outbox */
-    uint32_t changes;  /* of subscriptions: what they cost in the window */
+    int64_t asked_ms; /* when the ping was sent that is not answered */
+    int64_t paid_ms;  /* until when time has paid the debt */
+    uint32_t owed;    /* bytes of answers that may wait in the outbox */
+    uint32_t debt;    /* what changes of the subscription have cost */
     bool is_asked;
 };
 

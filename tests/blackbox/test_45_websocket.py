@@ -330,6 +330,18 @@ def test_6_more_changes_at_once_than_a_page_makes_are_closed(
     assert socket.is_closed()[0] == 1008
 
 
+def test_6_each_pattern_that_looks_at_much_is_paid_for(world):
+    """Many at once are served; and then a while nothing more."""
+    number = world.publish("p7.x", "one")
+    socket = world.websocket("/events")
+    change = json.dumps({"subscribe": [f"p{i}.*" for i in range(64)],
+                         "after": "earliest"})
+    socket.send_raw(frame(TEXT, change))
+    assert socket.next_json()["id"] == number
+    socket.send_raw(frame(TEXT, change) * 2)
+    assert socket.is_closed()[0] == 1008
+
+
 def test_6_a_vanished_client_leaves_nothing_behind(world):
     for _ in range(20):
         socket = world.websocket("/events/news")

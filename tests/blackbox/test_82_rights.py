@@ -360,6 +360,19 @@ def test_8_a_session_belongs_to_its_sub(keyed):
     assert keyed.get("/sessions/s", otto).status == 200
 
 
+def test_8_each_sub_has_wait_keys_of_its_own(keyed):
+    anna, otto = (bearer(sub=sub, subscribe=["news"]) for sub in ("anna", "otto"))
+    target = "/events/news/key"
+    first = keyed.begin_poll(target, headers=anna)
+    keyed.wait_for_subscribers(1)
+    assert keyed.poll(target, headers=anna).headers["x-ps-reconnect-in"] == "5"
+    second = keyed.begin_poll(target, headers=otto)
+    keyed.wait_for_subscribers(2)
+    number = put(keyed, "news", "one")
+    for waiting in (first, second):
+        assert keyed.poll_answer(waiting).position == str(number)
+
+
 def test_8_a_session_needs_a_sub_and_a_right(keyed):
     target = "/events/{}?flavor=short-poll&session=s"
     assert_wants_token(keyed.get(target.format("public.a")))
