@@ -43,7 +43,7 @@ struct crew;
     S(BODY,       BIT(CONNECTION_COMMITTING) | BIT(CONNECTION_ANSWERING) | BIT(CONNECTION_STREAMING) |   \
                   BIT(CONNECTION_WAITING) | BIT(CONNECTION_MOVING) | BIT(CONNECTION_CLOSING) |           \
                   BIT(CONNECTION_GONE), "waits for the rest of a request's body")                        \
-    S(COMMITTING, BIT(CONNECTION_ANSWERING) | BIT(CONNECTION_STREAMING) | BIT(CONNECTION_WAITING) |      \
+    S(COMMITTING, BIT(CONNECTION_COMMITTING) | BIT(CONNECTION_ANSWERING) | BIT(CONNECTION_STREAMING) | BIT(CONNECTION_WAITING) |      \
                   BIT(CONNECTION_MOVING), "waits for the journal or main; cannot be given up")           \
     S(MOVING,     BIT(CONNECTION_COMMITTING) | BIT(CONNECTION_MOVING) | BIT(CONNECTION_STREAMING) | BIT(CONNECTION_WAITING) | BIT(CONNECTION_ANSWERING) |      \
                   BIT(CONNECTION_GONE), "on its way to another crew thread")                             \

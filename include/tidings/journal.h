@@ -127,6 +127,8 @@ struct publish {
                                  event given_id is or was there; FULL it was
                                  refused here */
     struct source_step *step; /* sources.h; owned; NULL: not from a stream */
+    struct session_call *session; /* session_sharing.h; owned; nothing to the
+                                     journal */
     enum status result; /* OK, NO_SPACE, FULL (channels), CLOSED, BAD_INPUT;
                            amendments: NOT_FOUND, RESERVED, WITHDRAWN, CORRUPT */
     unsigned count;
@@ -234,7 +236,8 @@ struct journal_figures {
     uint64_t oldest_id, last_id;
     uint64_t mailbox_count, mailbox_refused;
     uint64_t sessions;
-    bool can_commit; /* the last commit worked */
+    uint64_t sessions_left_out; /* told by the stream; no room for them here */
+    bool can_commit;            /* the last commit worked */
 };
 void journal_figures(struct journal *journal, struct journal_figures *out);
 

@@ -259,8 +259,8 @@ static void on_answered(struct crew *crew, struct answered *answered)
 
     (void)crew;
     connection->calls->answered(connection, answered->publish);
-    CHECK(connection->state != CONNECTION_COMMITTING);
-    connection_go_on(connection);
+    if (connection->state != CONNECTION_COMMITTING) /* again, for more */
+        connection_go_on(connection);
 }
 
 static void on_done(struct crew *crew, struct done *done)

@@ -6,14 +6,18 @@
  *
  * What changes something is answered when it is on the disk: the change is made
  * in memory, a publish without events is posted after it, and the commit that
- * answers it has the session's row.
+ * answers it has the session's row. Where sessions are shared with other instances,
+ * these are asked first what they know of it, and a change is answered when it is
+ * in the stream besides; a removal is made only then.
  *
  * A page of another origin can make a browser send a POST with a form's content
  * types, but not one with JSON without asking first; so nothing else is taken.
  */
 #include "access.h"
+#include "ahead.h"
 #include "resume.h"
 #include "routes.h"
+#include "session_calls.h"
 #include "session_owner.h"
 #include "session_subscribe.h"
 
@@ -39,6 +43,9 @@ struct change {
     uint8_t name_bytes;
     char name[SESSION_NAME_MAX_BYTES];
     struct session_key key;
+    /* What answered() does. */
+    void (*then)(struct connection *connection, struct publish *publish);
+    void (*act)(struct connection *connection, struct change *change);
 };
 
 static struct text name_of(const struct change *change)
@@ -116,7 +123,29 @@ static void answer_result(struct connection *connection,
         session_refuse(connection, st);
 }
 
-static void answered(struct connection *connection, struct publish *publish)
+/* clang-format off */
+/*     result      code                message                                                        */
+#define UNTOLD(U)                                                                                      \
+    U(TIMEOUT,     "not_acknowledged", "the stream has not answered in time; try again")               \
+    U(BUSY,        "stream_refuses",   "the stream cannot take it now; try again")
+/* clang-format on */
+
+/* An acknowledgement holds here all the same, and is told when that is possible. */
+static void refuse_untold(struct connection *connection, enum status st)
+{
+#define U(name, code, message)                                                 \
+    if (st == ST_##name) {                                                     \
+        connection_refuse(connection, 503, code, message,                      \
+                          text_of("Retry-After: 1\r\n"));                      \
+        return;                                                                \
+    }
+    UNTOLD(U)
+#undef U
+    session_refuse(connection, st);
+}
+
+/* The disk knows. */
+static void stored(struct connection *connection, struct publish *publish)
 {
     const enum status st = publish->result;
 
@@ -124,7 +153,30 @@ static void answered(struct connection *connection, struct publish *publish)
     answer_result(connection, connection_role(connection), st);
 }
 
-static void commit(struct connection *connection, const struct change *change)
+/* Other instances know too, or do not. */
+static void told(struct connection *connection, struct publish *publish)
+{
+    enum status st;
+    const enum status shared = session_called(connection, publish, &st);
+
+    if (shared != ST_OK)
+        refuse_untold(connection, shared);
+    else
+        answer_result(connection, connection_role(connection), st);
+}
+
+static void looked(struct connection *connection, struct publish *publish)
+{
+    struct change *change = connection_role(connection);
+
+    (void)session_called(connection, publish, NULL);
+    if (access_holds(connection))
+        change->act(connection, change);
+    else
+        access_refuse(connection); /* it waited for too long */
+}
+
+static void commit(struct connection *connection, struct change *change)
 {
     struct publish *publish;
     enum status why = ST_OK;
@@ -133,6 +185,16 @@ static void commit(struct connection *connection, const struct change *change)
         answer_change(connection, change);
         return;
     }
+    change->then = told;
+    if (session_call(connection,
+                     change->is_removal ? SESSION_REMOVE : SESSION_TELL,
+                     session_key_text(&change->key), &why))
+        return;
+    if (why != ST_OK) {
+        refuse_untold(connection, why);
+        return;
+    }
+    change->then = stored;
     publish = publish_create(0);
     if (connection_commit(connection, &publish, &why))
         return;
@@ -154,10 +216,21 @@ static bool read_id(struct text body, uint64_t *id_out)
     return text_to_number(value, ID_MAX, id_out);
 }
 
+/* Of a stream that others have read further it is too early to say. */
+static void refuse_unread(struct connection *connection, uint64_t id)
+{
+    if (ahead_is_plausible(connection_crew(connection), id))
+        connection_refuse(connection, 503, "behind",
+                          "this instance has not read that far yet",
+                          text_of("Retry-After: 1\r\n"));
+    else
+        refuse(connection, 400, "bad_request",
+               "the id is newer than the newest event");
+}
+
 static void acknowledge(struct connection *connection, struct change *change)
 {
     struct session_view view;
-
     const struct text key = session_key_text(&change->key);
 
     if (!access_holds(connection)) { /* its body came late */
@@ -168,9 +241,9 @@ static void acknowledge(struct connection *connection, struct change *change)
         refuse_unknown(connection);
         return;
     }
-    if (!resume_is_known(connection_crew(connection), change->id)) {
-        refuse(connection, 400, "bad_request",
-               "the id is newer than the newest event");
+    if (change->id > view.sent &&
+        !resume_is_known(connection_crew(connection), change->id)) {
+        refuse_unread(connection, change->id);
         return;
     }
     if (sessions_ack(sessions_of(connection), key, change->id,
@@ -180,6 +253,20 @@ static void acknowledge(struct connection *connection, struct change *change)
     }
     change->id = view.acked;
     commit(connection, change);
+}
+
+/* First what others know of it, then `act`. */
+static void look_and(struct connection *connection, struct change *change,
+                     void (*act)(struct connection *connection,
+                                 struct change *change))
+{
+    enum status why;
+
+    change->then = looked;
+    change->act = act;
+    if (!session_call(connection, SESSION_LOOK, session_key_text(&change->key),
+                      &why))
+        act(connection, change);
 }
 
 static void on_body(struct connection *connection, struct text body)
@@ -193,7 +280,14 @@ static void on_body(struct connection *connection, struct text body)
         refuse(connection, 400, "bad_request",
                "which id? {\"id\":N} as the body, or id=N in the query");
     else
-        acknowledge(connection, change);
+        look_and(connection, change, acknowledge);
+}
+
+static void answered(struct connection *connection, struct publish *publish)
+{
+    const struct change *change = connection_role(connection);
+
+    change->then(connection, publish);
 }
 
 static void destroy(struct connection *connection)
@@ -250,31 +344,34 @@ static void begin_ack(struct connection *connection, struct text name,
     arena_fini(&arena);
 }
 
-static void remove_session(struct connection *connection, struct text name,
-                           const struct session_key *key)
+/* Shared, it goes when the stream has that. */
+static void remove_session(struct connection *connection, struct change *change)
 {
-    struct change *change = begin_change(connection, name, key);
+    struct sessions *sessions = sessions_of(connection);
+    const struct text key = session_key_text(&change->key);
+    struct session_view view;
+    const enum status st = sessions_are_shared(sessions)
+                               ? sessions_find(sessions, key, &view)
+                               : sessions_remove(sessions, key);
 
     change->is_removal = true;
-    if (sessions_remove(sessions_of(connection), session_key_text(key)) ==
-        ST_OK)
+    if (st == ST_OK)
         commit(connection, change);
     else
         refuse_unknown(connection);
 }
 
-static void show(struct connection *connection, struct text name,
-                 const struct session_key *key)
+static void show(struct connection *connection, struct change *change)
 {
     struct session_view view;
     struct buffer body;
 
-    if (sessions_find(sessions_of(connection), session_key_text(key), &view) !=
-        ST_OK) {
+    if (sessions_find(sessions_of(connection), session_key_text(&change->key),
+                      &view) != ST_OK) {
         refuse_unknown(connection);
         return;
     }
-    begin_json(name, &body);
+    begin_json(name_of(change), &body);
     append_number(&body, "acked", view.acked);
     append_number(&body, "sent", view.sent);
     append_number(&body, "updated", (uint64_t)view.touched_ms);
@@ -327,7 +424,8 @@ void session_handle(const struct http_context *context,
     else if (is_ack)
         begin_ack(connection, name, &key, request);
     else if (strcmp(request->method, "DELETE") == 0)
-        remove_session(connection, name, &key);
+        look_and(connection, begin_change(connection, name, &key),
+                 remove_session);
     else
-        show(connection, name, &key);
+        look_and(connection, begin_change(connection, name, &key), show);
 }

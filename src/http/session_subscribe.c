@@ -6,6 +6,11 @@
  *     unknown   the position is resolved here and stored as the session's;
  *               COMMITTING until it is on the disk; then as above
  *
+ * Where sessions are shared with other instances, these are asked first what they
+ * know of it, and a new one is told to them before it goes on. An answer that was
+ * begun here is told to them when it is written whole, and the next one does not
+ * begin before that (intake/session_affair.c).
+ *
  * A client can be quicker than the thread that answers it: it asks again before
  * that thread comes to note that all was written. So while an answer is being
  * written the next request first moves to its thread: if the answer is not
@@ -27,6 +32,7 @@
 #include "over_limit.h"
 #include "quota.h"
 #include "resume.h"
+#include "session_calls.h"
 #include "stream.h"
 
 #include "base/seeded_bug.h"
@@ -214,6 +220,21 @@ static void arrived(struct connection *connection)
         go_on(connection, ST_OK);
 }
 
+/* It is told to others, or could not be; then the disk. */
+static void told(struct connection *connection, struct publish *publish)
+{
+    enum status stored;
+
+    (void)session_called(connection, publish, &stored);
+    go_on(connection, stored);
+}
+
+static const struct role_calls telling_calls = {
+    .name = "session told",
+    .answered = told,
+    .destroy = destroy,
+};
+
 static const struct role_calls waiting_calls = {
     .name = "session",
     .arrived = arrived,
@@ -253,12 +274,32 @@ static void refuse_new(struct connection *connection, enum status st)
                       text_of("Retry-After: 60\r\n"));
 }
 
-void session_open(struct connection *connection, struct order **order)
+/* A new one goes on when others know of it. */
+static void settle_new(struct connection *connection, struct order **order,
+                       const struct session_view *view)
+{
+    enum status why;
+
+    if (view->is_settled) {
+        begin(connection, order, view); /* nothing was made */
+        return;
+    }
+    connection_set_role(connection, &telling_calls, *order);
+    if (session_call(connection, SESSION_TELL, (*order)->session, &why)) {
+        *order = NULL;
+        return;
+    }
+    (void)connection_take_role(connection);
+    settle(connection, order, view);
+}
+
+static void open_known(struct connection *connection, struct order **order)
 {
     struct session_view view = {.is_settled = true};
     enum status st = use(connection, *order, &view);
     enum limit limit;
     int64_t wait_ms;
+    bool is_new = false;
 
     if (st == ST_NOT_FOUND && !connection_is_head(connection)) {
         limit = quota_session(connection, &wait_ms);
@@ -267,15 +308,58 @@ void session_open(struct connection *connection, struct order **order)
             return;
         }
         st = create(connection, *order, &view);
+        is_new = true;
     }
     if (st == ST_NOT_FOUND) {
         stream_open(connection, order);
+    } else if (st == ST_OK && is_new) {
+        settle_new(connection, order, &view);
     } else if (st == ST_OK) {
         settle(connection, order, &view);
     } else {
         order_destroy(order);
         refuse_new(connection, st);
     }
+}
+
+/* What others know is known now, or cannot be asked for. */
+static void looked(struct connection *connection, struct publish *publish)
+{
+    struct order *order;
+
+    (void)session_called(connection, publish, NULL);
+    if (crew_is_draining(connection_crew(connection))) {
+        session_refuse(connection, ST_CLOSED);
+    } else if (!access_holds(connection)) { /* it waited for too long */
+        access_refuse(connection);
+    } else {
+        order = connection_take_role(connection);
+        open_known(connection, &order);
+    }
+}
+
+static const struct role_calls looking_calls = {
+    .name = "session looked for",
+    .answered = looked,
+    .destroy = destroy,
+};
+
+void session_open(struct connection *connection, struct order **order)
+{
+    const bool is_answered_once =
+        (*order)->is_one_answer && !connection_is_head(connection);
+    enum status why;
+
+    connection_set_role(connection, &looking_calls, *order);
+    if (!seeded_bug("session-unread") &&
+        session_call(connection,
+                     is_answered_once ? SESSION_CLAIM : SESSION_LOOK,
+                     (*order)->session, &why)) {
+        *order = NULL;
+        return;
+    }
+    (void)connection_take_role(connection);
+    open_known(connection, order);
 }
 
 /* ---- of a stream ----------------------------------------------------------- */

@@ -14,6 +14,7 @@
 
 #include <tidings/buffer.h>
 #include <tidings/logger.h>
+#include <tidings/session_sharing.h>
 
 #include <stdatomic.h>
 #include <uv.h>
@@ -55,6 +56,7 @@ struct follower {
     natsSubscription *subscription;
     char consumer[STREAM_CONSUMER_MAX];
     uint64_t consumer_sequence;
+    bool is_warned;       /* that sessions are not shared */
     uint64_t stream_last; /* the newest sequence that the server has */
     uint64_t nudged_at;   /* an end of the stream that did not come */
     uint64_t doubted;     /* sequences behind this one were not there */
@@ -75,6 +77,7 @@ struct follower {
     atomic_int state;    /* written by the thread, read by all */
     atomic_uint checked; /* the same, of looked_at; 0: none */
     _Atomic uint64_t lag;
+    atomic_int takes_sessions; /* enum follower_taking; of the stream */
 
     uv_mutex_t mutex;
     uv_cond_t news; /* in_flight fell to none, a refusal, the stop */
@@ -104,6 +107,8 @@ struct handful {
     struct buffer marks;
     natsMsg *last; /* its checksum goes into the row */
     bool has_moved;
+    struct session_news *news; /* of sessions; room for BATCH_MESSAGES */
+    unsigned news_count;
 };
 
 /* stream_watch.c: what to do after a look at the stream. */

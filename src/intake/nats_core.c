@@ -38,6 +38,7 @@
 #include "nats_reply.h"
 #include "nats_stream.h"
 #include "stream_publish.h"
+#include "stream_sessions.h"
 #include "subject.h"
 
 #define WAIT_MS 2000
@@ -51,6 +52,7 @@ struct intake {
     struct nats_link *link;         /* fixed at start */
     struct follower *stream;        /* fixed at start; NULL: core NATS */
     struct publisher *publisher;    /* with the stream */
+    struct sharing *sharing;        /* likewise */
     struct presence_teller *teller; /* main; NULL: nobody is told */
 
     /* Of the library's delivering thread. */
@@ -228,6 +230,10 @@ static enum status open_stream(struct intake *intake, char *why,
         intake->publisher = publisher_create(&(struct publisher_options){
             intake->config, intake->journal, intake->link, intake->stream,
             intake->prefix});
+    if (st == ST_OK)
+        intake->sharing = sharing_create(&(struct sharing_options){
+            intake->config, intake->journal, intake->link, intake->stream,
+            intake->prefix});
     return st;
 }
 
@@ -236,6 +242,7 @@ static void destroy(struct intake **intake)
     struct intake *mine = *intake;
 
     *intake = NULL;
+    sharing_destroy(&mine->sharing);
     follower_destroy(&mine->stream);
     nats_link_close(&mine->link);
     publisher_destroy(&mine->publisher);
@@ -276,6 +283,7 @@ enum status intake_start(const struct config *config, struct journal *journal,
     if (intake->stream != NULL) {
         follower_start(intake->stream);
         publisher_start(intake->publisher);
+        sharing_start(intake->sharing);
     }
     *intake_out = intake;
     return ST_OK;
@@ -292,6 +300,7 @@ void intake_quiesce(struct intake *intake)
 {
     if (intake->stream != NULL) {
         publisher_stop(intake->publisher);
+        sharing_stop(intake->sharing);
         follower_stop(intake->stream);
     }
     presence_teller_stop(&intake->teller);
@@ -307,6 +316,7 @@ void intake_stop(struct intake **intake)
         return;
     if (mine->stream != NULL) {
         publisher_stop(mine->publisher);
+        sharing_stop(mine->sharing);
         follower_stop(mine->stream);
     }
     presence_teller_stop(&mine->teller);

@@ -106,10 +106,12 @@ static void read_until_disturbed(struct follower *follower)
     struct handful *handful = must_calloc(1, sizeof *handful);
 
     buffer_init(&handful->marks);
+    handful->news = must_calloc(BATCH_MESSAGES, sizeof handful->news[0]);
     while (!follower_is_disturbed(follower) && !is_abandoned(follower) &&
            take_turn(follower, handful) && follower_glance(follower)) {
     }
     buffer_fini(&handful->marks);
+    free(handful->news);
     free(handful);
 }
 
@@ -439,6 +441,11 @@ uint64_t follower_acked_id(struct follower *follower, uint64_t sequence)
     id = stream_id(&follower->shared.shown, sequence);
     uv_mutex_unlock(&follower->mutex);
     return id;
+}
+
+enum follower_taking follower_takes_sessions(const struct follower *follower)
+{
+    return (enum follower_taking)atomic_load(&follower->takes_sessions);
 }
 
 uint64_t follower_stored_upto(struct follower *follower)

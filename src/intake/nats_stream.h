@@ -79,6 +79,10 @@ const char *follower_state_text(const struct follower *follower);
  * not looked at again after a loss of the connection. */
 uint64_t follower_acked_id(struct follower *follower, uint64_t sequence);
 
+/* Does the stream take messages about sessions? */
+enum follower_taking { TAKING_UNKNOWN, TAKING_NONE, TAKING_ALL };
+enum follower_taking follower_takes_sessions(const struct follower *follower);
+
 /* The newest sequence that the journal has. */
 uint64_t follower_stored_upto(struct follower *follower);
 

@@ -153,6 +153,17 @@ static void post(struct follower *follower, struct publish *publish,
     on_step(publish);
 }
 
+static void add_news(struct source_step *step, const struct handful *handful)
+{
+    const size_t bytes = handful->news_count * sizeof handful->news[0];
+
+    if (handful->news_count == 0)
+        return;
+    step->news = must_malloc(bytes);
+    memcpy(step->news, handful->news, bytes);
+    step->news_count = handful->news_count;
+}
+
 void follower_post_handful(struct follower *follower, struct handful *handful)
 {
     struct publish *publish = publish_create(handful->count);
@@ -160,6 +171,7 @@ void follower_post_handful(struct follower *follower, struct handful *handful)
     memcpy((void *)publish->events, (const void *)handful->events,
            handful->count * sizeof handful->events[0]);
     publish->step = make_step(follower);
+    add_news(publish->step, handful);
     post(follower, publish, make_marks(follower, handful));
 }
 

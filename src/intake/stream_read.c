@@ -15,6 +15,7 @@
 #include "follower_inside.h"
 #include "nats_metrics.h"
 #include "nats_reply.h"
+#include "session_message.h"
 
 #include <tidings/clock.h>
 
@@ -107,6 +108,27 @@ static void add_event(struct follower *follower, struct handful *handful,
     handful->events[handful->count++] = event;
 }
 
+/* What is not of the form was written by somebody else. */
+static void add_news(struct follower *follower, struct handful *handful,
+                     natsMsg *msg)
+{
+    const struct text prefix = follower->options.rules.prefix;
+    struct session_news *news = &handful->news[handful->news_count];
+    struct session_message message;
+
+    if (session_message_parse(message_data(msg), &message) != ST_OK ||
+        !session_subject_fits(prefix, text_of(natsMsg_GetSubject(msg)),
+                              session_name_text(&message.name))) {
+        nats_count(METRIC_sessions_malformed, 1);
+        return;
+    }
+    news->name = message.name;
+    news->state = message.state;
+    news->sequence = follower->at.sequence;
+    news->version = stream_id(&follower->at, follower->at.sequence);
+    handful->news_count++;
+}
+
 static void keep_last(struct handful *handful, natsMsg *msg)
 {
     natsMsg_Destroy(handful->last);
@@ -137,6 +159,12 @@ static bool take(struct follower *follower, struct handful *handful,
     handful->has_moved = true;
     if (strcmp(natsMsg_GetSubject(msg), follower->note_subject) == 0) {
         follower_read_note(follower, msg);
+        keep_last(handful, msg);
+        return true;
+    }
+    if (session_subject_is(follower->options.rules.prefix,
+                           text_of(natsMsg_GetSubject(msg)))) {
+        add_news(follower, handful, msg);
         keep_last(handful, msg);
         return true;
     }
@@ -198,6 +226,7 @@ static void empty(struct handful *handful)
     keep_last(handful, NULL);
     handful->marks.length = 0;
     handful->count = handful->awaited_count = handful->taken = 0;
+    handful->news_count = 0;
     handful->bytes = 0;
     handful->has_moved = false;
 }

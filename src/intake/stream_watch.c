@@ -26,6 +26,7 @@
 #include "follower_inside.h"
 #include "nats_link.h"
 #include "nats_metrics.h"
+#include "session_message.h"
 
 #include <tidings/check.h>
 #include <tidings/clock.h>
@@ -405,8 +406,29 @@ static const char *leader_of(const jsStreamInfo *info)
                : "";
 }
 
+/* Messages about sessions have subjects of their own. */
+static void note_sessions(struct follower *follower, const jsStreamConfig *made)
+{
+    const bool takes = session_subject_is_covered(
+        follower->options.rules.prefix, made->Subjects,
+        made->SubjectsLen > 0 ? (unsigned)made->SubjectsLen : 0);
+
+    atomic_store(&follower->takes_sessions, takes ? TAKING_ALL : TAKING_NONE);
+    if (takes || follower->is_warned)
+        return;
+    follower->is_warned = true;
+    LOG_LINE(LOG_WARN, "nats",
+             "the stream's subjects do not have those of sessions: each "
+             "instance keeps sessions by itself",
+             LOG_STR("stream", follower->name),
+             LOG_TXT("prefix", follower->options.rules.prefix),
+             LOG_STR("missing", SESSION_SUBJECT_PART "*"));
+}
+
 static void note_figures(struct follower *follower, const jsStreamInfo *info)
 {
+    if (info->Config != NULL)
+        note_sessions(follower, info->Config);
     follower->stream_last = info->State.LastSeq;
     follower->is_sealed = info->Config != NULL && info->Config->Sealed;
     (void)snprintf(follower->leader, sizeof follower->leader, "%s",

@@ -134,7 +134,7 @@ enum status journal_open(const struct journal_options *options,
                  options->mailbox_bytes, NULL, NULL);
     atomic_store(&journal->figures.can_commit, true);
     session_rows_init(&journal->sessions, options->sessions_max,
-                      options->session_keep_ms);
+                      options->session_keep_ms, journal->source.name != NULL);
 
     st = environment_open(&journal->environment, options->directory, map_bytes,
                           options->is_read_only, why, why_bytes);
@@ -264,6 +264,7 @@ void journal_figures(struct journal *journal, struct journal_figures *out)
         .mailbox_count = mailbox_count(&journal->mailbox),
         .mailbox_refused = mailbox_refused(&journal->mailbox),
         .sessions = sessions_count(journal->sessions.sessions),
+        .sessions_left_out = atomic_load(&journal->figures.sessions_left_out),
         .can_commit = atomic_load(&journal->figures.can_commit),
     };
 }

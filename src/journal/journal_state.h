@@ -74,6 +74,7 @@ struct journal {
     struct {
         _Atomic uint64_t commits, events, duplicates, trimmed, no_space;
         _Atomic uint64_t stored_bytes, kept, commit_us, oldest_id;
+        _Atomic uint64_t sessions_left_out;
         atomic_bool can_commit;
     } figures;
 

@@ -13,6 +13,7 @@
 
 #include <tidings/check.h>
 #include <tidings/list.h>
+#include <tidings/session_sharing.h>
 
 #include <stdlib.h>
 
@@ -37,7 +38,8 @@ void publish_destroy(struct publish **publish)
         return;
     for (unsigned i = 0; i < mine->count; i++)
         event_unref(&mine->events[i]);
-    free(mine->step);
+    source_step_destroy(&mine->step);
+    free(mine->session);
     free(mine);
 }
 
@@ -60,7 +62,8 @@ static uint32_t publish_bytes(const struct publish *publish)
     size_t bytes = sizeof *publish;
 
     if (publish->step != NULL)
-        bytes += sizeof *publish->step + publish->step->row_bytes;
+        bytes += sizeof *publish->step + publish->step->row_bytes +
+                 publish->step->news_count * sizeof publish->step->news[0];
     for (unsigned i = 0; i < publish->count; i++) {
         const struct event *event = publish->events[i];
 

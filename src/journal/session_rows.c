@@ -6,6 +6,10 @@
  *        4      8  acknowledged
  *       12      8  sent
  *       20      8  last used, unix milliseconds
+ *                  and of one that other instances know of:
+ *       28      8  born
+ *       36      8  id of the newest message of the stream that is in it
+ *       44      1  1: changed since, and the stream does not have it yet
  *
  * Every transaction writes all rows that are behind when it is about to be
  * committed. A change is in memory before its publish is posted, so the
@@ -29,17 +33,22 @@
 #include <zlib.h>
 
 #define ROW_BYTES     28
+#define SHARED_BYTES  45
 #define REST_PART     8 /* of keep_ms, between two sweeps */
 #define REST_LEAST_MS 100
 #define REST_MOST_MS  600000
 #define PAGES_SINGLE  256 /* so many rows may each change a page of their own */
 #define ROWS_PER_PAGE 8
 
+/* Others keep a session by what they are told of its use, which is rarer. */
 void session_rows_init(struct session_rows *rows, unsigned limit,
-                       int64_t keep_ms)
+                       int64_t keep_ms, bool is_shared)
 {
-    *rows = (struct session_rows){.sessions = sessions_create_table(limit),
-                                  .keep_ms = keep_ms};
+    const int64_t tell_ms = is_shared ? keep_ms / REST_PART + 1 : 0;
+
+    *rows =
+        (struct session_rows){.sessions = sessions_create_table(limit, tell_ms),
+                              .keep_ms = keep_ms + tell_ms};
 }
 
 void session_rows_fini(struct session_rows *rows)
@@ -65,11 +74,28 @@ void journal_commit_sessions(struct journal *journal)
 
 /* ---- one row ------------------------------------------------------------- */
 
-static uint32_t checksum(struct text name, const unsigned char *row)
+static uint32_t checksum(struct text name, const unsigned char *row,
+                         size_t bytes)
 {
     return (uint32_t)crc32_z(
         crc32_z(0, (const unsigned char *)name.bytes, name.length), row + 4,
-        ROW_BYTES - 4);
+        bytes - 4);
+}
+
+static size_t encode_row(const struct session_row *row,
+                         unsigned char bytes[SHARED_BYTES])
+{
+    const bool is_shared = row->born != 0 || row->version != 0;
+    const size_t length = is_shared ? SHARED_BYTES : ROW_BYTES;
+
+    put_u64(bytes + 4, row->acked);
+    put_u64(bytes + 12, row->sent);
+    put_u64(bytes + 20, (uint64_t)row->touched_ms);
+    put_u64(bytes + 28, row->born);
+    put_u64(bytes + 36, row->version);
+    bytes[44] = row->is_owed;
+    put_u32(bytes, checksum(row->name, bytes, length));
+    return length;
 }
 
 static enum status put_row(const struct environment *environment, MDB_txn *txn,
@@ -79,19 +105,15 @@ static enum status put_row(const struct environment *environment, MDB_txn *txn,
         const char *name;
         void *memory;
     } lent = {row->name.bytes}; /* LMDB only reads keys */
-    unsigned char bytes[ROW_BYTES];
+    unsigned char bytes[SHARED_BYTES];
     MDB_val key = {row->name.length, lent.memory};
-    MDB_val value = {sizeof bytes, bytes};
+    MDB_val value = {encode_row(row, bytes), bytes};
     enum status st;
 
     if (row->is_removed) {
         st = from_lmdb(mdb_del(txn, environment->sessions, &key, NULL));
         return st == ST_NOT_FOUND ? ST_OK : st; /* it never was there */
     }
-    put_u64(bytes + 4, row->acked);
-    put_u64(bytes + 12, row->sent);
-    put_u64(bytes + 20, (uint64_t)row->touched_ms);
-    put_u32(bytes, checksum(row->name, bytes));
     return from_lmdb(mdb_put(txn, environment->sessions, &key, &value, 0));
 }
 
@@ -101,13 +123,19 @@ static bool read_row(const MDB_val *key, const MDB_val *value,
     const unsigned char *at = value->mv_data;
     const struct text name = {key->mv_data, key->mv_size};
 
-    if (!session_name_is_valid(name) || value->mv_size != ROW_BYTES ||
-        get_u32(at) != checksum(name, at))
+    if (!session_name_is_valid(name) ||
+        (value->mv_size != ROW_BYTES && value->mv_size != SHARED_BYTES) ||
+        get_u32(at) != checksum(name, at, value->mv_size))
         return false;
     *row_out = (struct session_row){.acked = get_u64(at + 4),
                                     .sent = get_u64(at + 12),
                                     .touched_ms = (int64_t)get_u64(at + 20),
                                     .name = name};
+    if (value->mv_size == ROW_BYTES)
+        return true;
+    row_out->born = get_u64(at + 28);
+    row_out->version = get_u64(at + 36);
+    row_out->is_owed = at[44] != 0;
     return true;
 }
 

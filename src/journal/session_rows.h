@@ -27,7 +27,7 @@ struct session_rows {
 };
 
 void session_rows_init(struct session_rows *rows, unsigned limit,
-                       int64_t keep_ms);
+                       int64_t keep_ms, bool is_shared);
 void session_rows_fini(struct session_rows *rows);
 
 /* Damaged rows are passed over and logged. */

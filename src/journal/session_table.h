@@ -21,12 +21,16 @@ struct session;
 struct session_row {
     uint64_t acked, sent;
     int64_t touched_ms;
+    uint64_t born, version; /* session_sharing.h; 0: nobody shares it */
+    bool is_owed;
     struct text name;        /* of the session; fixed */
     struct session *session; /* of the table's own */
     bool is_removed;
 };
 
-struct sessions *sessions_create_table(unsigned limit);
+/* `tell_touch_ms`: others are told of a use when the last that they know of is
+ * so old; 0: others are told nothing. */
+struct sessions *sessions_create_table(unsigned limit, int64_t tell_touch_ms);
 void sessions_destroy_table(struct sessions **sessions);
 
 /* As a row has it. Beyond the limit too: what is stored is kept. */

@@ -18,45 +18,14 @@
  */
 #include <tidings/sessions.h>
 
-#include "session_table.h"
+#include "session_inside.h"
 
 #include <tidings/check.h>
 #include <tidings/registry.h>
 
 #include <stdlib.h>
-#include <uv.h>
 
 enum { BUCKETS_LEAST = 64, BUCKETS_PER_SLICE = 1024 };
-
-struct session {
-    struct session *next_in_bucket;
-    struct session *next_changed;
-    uint64_t acked;
-    uint64_t sent;    /* of answers that have begun; not stored */
-    uint64_t written; /* of those that are written whole: sent, in its row */
-    uint64_t stored;  /* `written` as the newest commit had it */
-    int64_t touched_ms;
-    unsigned writer; /* who began the answer up to `sent` */
-    bool is_changed; /* in the list */
-    bool is_stored;  /* a commit had it */
-    bool is_removed; /* a mark: nobody finds it */
-    uint8_t name_bytes;
-    char name[];
-};
-
-struct sessions {
-    uv_mutex_t mutex;
-    unsigned limit;           /* fixed at create */
-    unsigned bucket_count;    /* fixed at create: a power of two */
-    struct session **buckets; /* guarded by mutex, and what follows */
-    unsigned count;           /* marks too */
-    struct session *changed;
-    unsigned changed_count;
-    bool is_commit_coming; /* asked for since the rows were taken last */
-
-    struct session_row *taken; /* the journal's thread only */
-    unsigned taken_count, taken_room;
-};
 
 bool session_name_is_valid(struct text name)
 {
@@ -72,11 +41,6 @@ bool session_name_is_valid(struct text name)
     return true;
 }
 
-static struct text name_of(const struct session *session)
-{
-    return (struct text){session->name, session->name_bytes};
-}
-
 /* ---- under the lock ------------------------------------------------------ */
 
 static struct session **bucket_of_locked(struct sessions *sessions,
@@ -86,20 +50,19 @@ static struct session **bucket_of_locked(struct sessions *sessions,
                 ->buckets[registry_hash(name) & (sessions->bucket_count - 1)];
 }
 
-/* The mark of a removed one too. */
-static struct session *find_any_locked(struct sessions *sessions,
-                                       struct text name)
+struct session *session_find_any_locked(struct sessions *sessions,
+                                        struct text name)
 {
     struct session *session = *bucket_of_locked(sessions, name);
 
-    while (session != NULL && !text_equals(name_of(session), name))
+    while (session != NULL && !text_equals(session_text(session), name))
         session = session->next_in_bucket;
     return session;
 }
 
-static struct session *find_locked(struct sessions *sessions, struct text name)
+struct session *session_find_locked(struct sessions *sessions, struct text name)
 {
-    struct session *session = find_any_locked(sessions, name);
+    struct session *session = session_find_any_locked(sessions, name);
 
     return session == NULL || session->is_removed ? NULL : session;
 }
@@ -110,6 +73,7 @@ static struct session *add_locked(struct sessions *sessions, struct text name)
     struct session **bucket = bucket_of_locked(sessions, name);
 
     CHECK(name.length <= SESSION_NAME_MAX_BYTES);
+    list_init(&session->owed);
     memcpy(session->name, name.bytes, name.length);
     session->name_bytes = (uint8_t)name.length;
     session->next_in_bucket = *bucket;
@@ -118,8 +82,7 @@ static struct session *add_locked(struct sessions *sessions, struct text name)
     return session;
 }
 
-static void note_change_locked(struct sessions *sessions,
-                               struct session *session)
+void session_changed_locked(struct sessions *sessions, struct session *session)
 {
     if (session->is_changed)
         return;
@@ -129,9 +92,14 @@ static void note_change_locked(struct sessions *sessions,
     sessions->changed_count += 1;
 }
 
+/* What is said may be less than what was sent; what is not said others conclude
+ * by themselves from what was sent. */
 static void raise_locked(struct sessions *sessions, struct session *session,
-                         uint64_t acked, uint64_t written)
+                         uint64_t acked, uint64_t written, bool is_said)
 {
+    const bool is_news =
+        written > session->written || (is_said && acked > session->acked);
+
     if (acked <= session->acked && written <= session->written)
         return;
     if (acked > session->acked)
@@ -140,7 +108,9 @@ static void raise_locked(struct sessions *sessions, struct session *session,
         session->written = written;
     if (session->sent < session->written)
         session->sent = session->written;
-    note_change_locked(sessions, session);
+    session_changed_locked(sessions, session);
+    if (is_news)
+        session_owe_locked(sessions, session);
 }
 
 /* A row says when to a minute: who asks for nothing new costs no commit. */
@@ -150,19 +120,25 @@ static void touch_locked(struct sessions *sessions, struct session *session,
     enum { NEGLIGIBLE_MS = 60000 };
 
     if (wall_ms - session->touched_ms >= NEGLIGIBLE_MS)
-        note_change_locked(sessions, session);
+        session_changed_locked(sessions, session);
     if (wall_ms > session->touched_ms)
         session->touched_ms = wall_ms;
+    if (wall_ms - session->told_touched_ms >= sessions->tell_touch_ms)
+        session_owe_locked(sessions, session);
 }
 
+/* What the stream has needs no disk here. */
 static struct session_view view_locked(const struct session *session)
 {
+    const bool is_told = session->version > 0 && !session->is_owed;
+
     return (struct session_view){
         .acked = session->acked,
         .sent = session->sent,
         .touched_ms = session->touched_ms,
-        .is_stored = session->is_stored,
-        .is_settled = session->is_stored && session->stored >= session->written,
+        .is_stored = session->is_stored || session->version > 0,
+        .is_settled = is_told || (session->is_stored &&
+                                  session->stored >= session->written),
         .is_answered = session->sent > session->written,
         .writer = session->writer,
     };
@@ -186,43 +162,63 @@ enum status sessions_find(struct sessions *sessions, struct text name,
     struct session *session;
 
     uv_mutex_lock(&sessions->mutex);
-    session = find_locked(sessions, name);
+    session = session_find_locked(sessions, name);
     if (session != NULL)
         *view_out = view_locked(session);
     uv_mutex_unlock(&sessions->mutex);
     return session == NULL ? ST_NOT_FOUND : ST_OK;
 }
 
-static struct session *create_locked(struct sessions *sessions,
-                                     struct text name, uint64_t acked,
-                                     int64_t wall_ms)
+struct session *session_open_locked(struct sessions *sessions, struct text name)
 {
-    struct session *session = find_any_locked(sessions, name);
+    struct session *session = session_find_any_locked(sessions, name);
 
-    if (session != NULL && !session->is_removed)
-        return session;
     if (session == NULL && sessions->count >= sessions->limit)
         return NULL;
     if (session == NULL)
         session = add_locked(sessions, name);
+    session->is_removed = session->is_stored = false;
+    session_changed_locked(sessions, session);
+    return session;
+}
+
+static struct session *create_locked(struct sessions *sessions,
+                                     struct text name, uint64_t acked,
+                                     int64_t wall_ms, uint64_t born)
+{
+    struct session *session = session_find_locked(sessions, name);
+
+    if (session != NULL)
+        return session;
+    session = session_open_locked(sessions, name);
+    if (session == NULL)
+        return NULL;
     session->acked = session->sent = session->written = acked;
     session->touched_ms = wall_ms;
-    session->is_removed = session->is_stored = false;
-    note_change_locked(sessions, session);
+    session->born = born;
+    session_owe_locked(sessions, session);
     return session;
+}
+
+void session_remove_locked(struct sessions *sessions, struct session *session)
+{
+    session->is_removed = true;
+    session_settle_debt_locked(sessions, session);
+    session_changed_locked(sessions, session);
 }
 
 enum status sessions_create(struct sessions *sessions, struct text name,
                             uint64_t acked, int64_t wall_ms,
                             struct session_view *view_out)
 {
+    const uint64_t born = sessions->tell_touch_ms > 0 ? session_birth() : 0;
     struct session *session;
 
     uv_mutex_lock(&sessions->mutex);
-    session = create_locked(sessions, name, acked, wall_ms);
+    session = create_locked(sessions, name, acked, wall_ms, born);
     if (session != NULL)
         *view_out = view_locked(session);
-    uv_mutex_unlock(&sessions->mutex);
+    sessions_unlock(sessions);
     return session == NULL ? ST_FULL : ST_OK;
 }
 
@@ -233,14 +229,15 @@ enum status sessions_use(struct sessions *sessions, struct text name,
     struct session *session;
 
     uv_mutex_lock(&sessions->mutex);
-    session = find_locked(sessions, name);
+    session = session_find_locked(sessions, name);
     if (session != NULL) {
         raise_locked(sessions, session,
-                     session->written < upto ? session->written : upto, 0);
+                     session->written < upto ? session->written : upto, 0,
+                     false);
         touch_locked(sessions, session, wall_ms);
         *view_out = view_locked(session);
     }
-    uv_mutex_unlock(&sessions->mutex);
+    sessions_unlock(sessions);
     return session == NULL ? ST_NOT_FOUND : ST_OK;
 }
 
@@ -251,13 +248,13 @@ enum status sessions_ack(struct sessions *sessions, struct text name,
     struct session *session;
 
     uv_mutex_lock(&sessions->mutex);
-    session = find_locked(sessions, name);
+    session = session_find_locked(sessions, name);
     if (session != NULL) {
-        raise_locked(sessions, session, id, id);
+        raise_locked(sessions, session, id, id, true);
         touch_locked(sessions, session, wall_ms);
         *view_out = view_locked(session);
     }
-    uv_mutex_unlock(&sessions->mutex);
+    sessions_unlock(sessions);
     return session == NULL ? ST_NOT_FOUND : ST_OK;
 }
 
@@ -267,7 +264,7 @@ void sessions_begin(struct sessions *sessions, struct text name, uint64_t id,
     struct session *session;
 
     uv_mutex_lock(&sessions->mutex);
-    session = find_locked(sessions, name);
+    session = session_find_locked(sessions, name);
     if (session != NULL && id > session->sent) {
         session->sent = id;
         session->writer = writer;
@@ -280,10 +277,10 @@ void sessions_written(struct sessions *sessions, struct text name, uint64_t id)
     struct session *session;
 
     uv_mutex_lock(&sessions->mutex);
-    session = find_locked(sessions, name);
+    session = session_find_locked(sessions, name);
     if (session != NULL)
-        raise_locked(sessions, session, 0, id);
-    uv_mutex_unlock(&sessions->mutex);
+        raise_locked(sessions, session, 0, id, false);
+    sessions_unlock(sessions);
 }
 
 void sessions_cut_off(struct sessions *sessions, struct text name, uint64_t id)
@@ -291,7 +288,7 @@ void sessions_cut_off(struct sessions *sessions, struct text name, uint64_t id)
     struct session *session;
 
     uv_mutex_lock(&sessions->mutex);
-    session = find_locked(sessions, name);
+    session = session_find_locked(sessions, name);
     if (session != NULL && session->sent == id)
         session->sent = session->written;
     uv_mutex_unlock(&sessions->mutex);
@@ -302,11 +299,9 @@ enum status sessions_remove(struct sessions *sessions, struct text name)
     struct session *session;
 
     uv_mutex_lock(&sessions->mutex);
-    session = find_locked(sessions, name);
-    if (session != NULL) {
-        session->is_removed = true;
-        note_change_locked(sessions, session);
-    }
+    session = session_find_locked(sessions, name);
+    if (session != NULL)
+        session_remove_locked(sessions, session);
     uv_mutex_unlock(&sessions->mutex);
     return session == NULL ? ST_NOT_FOUND : ST_OK;
 }
@@ -325,12 +320,14 @@ bool sessions_should_commit(struct sessions *sessions)
 
 /* ---- for the journal ----------------------------------------------------- */
 
-struct sessions *sessions_create_table(unsigned limit)
+struct sessions *sessions_create_table(unsigned limit, int64_t tell_touch_ms)
 {
     struct sessions *sessions = must_calloc(1, sizeof *sessions);
 
     CHECK(uv_mutex_init(&sessions->mutex) == 0);
     sessions->limit = limit;
+    sessions->tell_touch_ms = tell_touch_ms;
+    list_init(&sessions->owed);
     sessions->bucket_count = BUCKETS_LEAST;
     while (sessions->bucket_count < limit)
         sessions->bucket_count *= 2;
@@ -368,8 +365,12 @@ void sessions_load(struct sessions *sessions, const struct session_row *row)
     session = add_locked(sessions, row->name);
     session->acked = row->acked;
     session->sent = session->written = session->stored = row->sent;
-    session->touched_ms = row->touched_ms;
+    session->touched_ms = session->told_touched_ms = row->touched_ms;
+    session->born = row->born;
+    session->version = row->version;
     session->is_stored = true;
+    if (row->is_owed)
+        session_owe_locked(sessions, session);
     uv_mutex_unlock(&sessions->mutex);
 }
 
@@ -388,9 +389,16 @@ static void take_locked(struct sessions *sessions)
     struct session *session = sessions->changed;
 
     for (; session != NULL; session = session->next_changed) {
-        sessions->taken[sessions->taken_count++] = (struct session_row){
-            session->acked,   session->written, session->touched_ms,
-            name_of(session), session,          session->is_removed};
+        sessions->taken[sessions->taken_count++] =
+            (struct session_row){.acked = session->acked,
+                                 .sent = session->written,
+                                 .touched_ms = session->touched_ms,
+                                 .born = session->born,
+                                 .version = session->version,
+                                 .is_owed = session->is_owed,
+                                 .name = session_text(session),
+                                 .session = session,
+                                 .is_removed = session->is_removed};
         session->is_changed = false;
     }
     sessions->changed = NULL;
@@ -421,12 +429,13 @@ unsigned sessions_taken_count(const struct sessions *sessions)
 
 static void free_mark_locked(struct sessions *sessions, struct session *session)
 {
-    struct session **link = bucket_of_locked(sessions, name_of(session));
+    struct session **link = bucket_of_locked(sessions, session_text(session));
 
     while (*link != session)
         link = &(*link)->next_in_bucket;
     *link = session->next_in_bucket;
     sessions->count -= 1;
+    CHECK(!session->is_owed);
     free(session);
 }
 
@@ -456,7 +465,7 @@ void sessions_undo(struct sessions *sessions)
         return;
     uv_mutex_lock(&sessions->mutex);
     for (unsigned i = 0; i < sessions->taken_count; i++)
-        note_change_locked(sessions, sessions->taken[i].session);
+        session_changed_locked(sessions, sessions->taken[i].session);
     uv_mutex_unlock(&sessions->mutex);
     sessions->taken_count = 0;
 }
@@ -470,8 +479,7 @@ static void expire_bucket_locked(struct sessions *sessions, unsigned bucket,
         if (session->is_removed)
             continue;
         if (session->touched_ms < before_ms) {
-            session->is_removed = true;
-            note_change_locked(sessions, session);
+            session_remove_locked(sessions, session);
         } else if (session->touched_ms < *oldest_ms) {
             *oldest_ms = session->touched_ms;
         }

@@ -18,6 +18,7 @@
 #include "little_endian.h"
 
 #include <tidings/check.h>
+#include <tidings/session_sharing.h>
 
 #include <stdlib.h>
 #include <zlib.h>
@@ -34,6 +35,17 @@ struct source_step *source_step_create(const unsigned char *row,
     step->row_bytes = row_bytes;
     memcpy(step->row, row, row_bytes);
     return step;
+}
+
+void source_step_destroy(struct source_step **step)
+{
+    struct source_step *mine = *step;
+
+    *step = NULL;
+    if (mine == NULL)
+        return;
+    free(mine->news);
+    free(mine);
 }
 
 static MDB_val name_of(const struct journal *journal)
@@ -157,8 +169,17 @@ static void note_missing(struct journal *journal,
     }
 }
 
+static void learn(struct journal *journal, const struct source_step *step)
+{
+    for (unsigned i = 0; i < step->news_count; i++)
+        if (sessions_learn(journal->sessions.sessions, &step->news[i]) != ST_OK)
+            (void)atomic_fetch_add(&journal->figures.sessions_left_out, 1);
+}
+
 void source_advance(struct journal *journal, const struct source_step *step)
 {
+    if (!seeded_bug("session-apart"))
+        learn(journal, step);
     journal->draft.step = step;
     journal->draft.upto = step->upto;
     note_missing(journal, step);
@@ -246,6 +267,8 @@ void source_settle(struct journal *journal)
         return;
     if (seeded_bug("position-apart"))
         write_row_apart(journal);
+    if (seeded_bug("session-apart"))
+        learn(journal, step); /* in the next transaction, if there is one */
     if (atomic_load(&journal->first_id) == 0)
         atomic_store(&journal->first_id, step->first_id);
     journal->source.upto = step->upto;

@@ -1,0 +1,584 @@
+/* session_affair.c -- what is done about one session, step by step.
+ *
+ *     READING   the stream's leader says what the newest message is
+ *     ASKING    another process wrote it: what has it not told yet?
+ *     TELLING   our state goes into the stream, if nothing came behind what we
+ *               know (expected sequence); else read again
+ *
+ * A session is written to by whoever serves its client, and a client may go from
+ * one instance to another with each request. So each state is written on top of
+ * the one before it, or not at all: nothing that was ever in the stream can be
+ * overwritten by somebody who did not know it.
+ *
+ * `by` in the newest message is who may know more: answers that were written whole
+ * a moment ago, and are not told yet. It is asked before anything is given to the
+ * client. When it is gone, the server says so at once; what it had not told is
+ * given again, at most the last answer, as none is begun before the stream knows
+ * of the one before.
+ *
+ * An answer that is just being written is waited for a little: it may be the one
+ * whose last bytes made the client ask again.
+ */
+#include "session_affair.h"
+
+#include "base/seeded_bug.h"
+#include "message.h"
+#include "nats_metrics.h"
+#include "nats_stream.h"
+#include "session_message.h"
+
+#include <tidings/check.h>
+#include <tidings/clock.h>
+#include <tidings/registry.h>
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#define READ_MS    1000
+#define ASK_MS     500
+#define TELL_MS    2000
+#define PAUSE_MS   5
+#define PATIENT_MS 250
+#define RETRY_MS   500
+
+#define BIT(stage) (1u << (stage))
+
+static const unsigned moves[] = {
+#define S(name, moves, meaning) (moves),
+    AFFAIR_STAGES(S)
+#undef S
+};
+
+static int64_t now_ms(void)
+{
+    return clock_monotonic_ms(&system_clock);
+}
+
+static void become(struct affair *affair, enum affair_stage stage,
+                   int64_t for_ms)
+{
+    CHECK(moves[affair->stage] & BIT(stage));
+    affair->stage = stage;
+    affair->due_ms = now_ms() + for_ms;
+    affair->serial += affair->serial == UINT32_MAX ? 2 : 1; /* never 0 */
+}
+
+static struct text name_of(const struct affair *affair)
+{
+    return session_name_text(&affair->name);
+}
+
+/* ---- the table of affairs ------------------------------------------------ */
+
+static struct affair **bucket_of(struct sharing *sharing, struct text name)
+{
+    return &sharing->buckets[registry_hash(name) % SHARING_BUCKETS];
+}
+
+static struct affair *fresh_affair(struct sharing *sharing)
+{
+    struct affair *affair = sharing->free_affairs;
+
+    if (affair != NULL) {
+        sharing->free_affairs = affair->next;
+        return affair;
+    }
+    affair = must_calloc(1, sizeof *affair);
+    if (sharing->affair_count == sharing->affair_room) {
+        sharing->affair_room = sharing->affair_room * 2 + 64;
+        sharing->affairs =
+            must_realloc((void *)sharing->affairs,
+                         sharing->affair_room * sizeof(sharing->affairs[0]));
+    }
+    affair->number = sharing->affair_count;
+    affair->serial = 1;
+    sharing->affairs[sharing->affair_count++] = affair;
+    return affair;
+}
+
+struct affair *affair_of(struct sharing *sharing, struct text name)
+{
+    struct affair **bucket = bucket_of(sharing, name);
+    struct affair *affair = *bucket;
+
+    while (affair != NULL && !text_equals(name_of(affair), name))
+        affair = affair->next;
+    if (affair != NULL)
+        return affair;
+    affair = fresh_affair(sharing);
+    *affair =
+        (struct affair){.number = affair->number, .serial = affair->serial};
+    session_name_set(&affair->name, name);
+    list_init(&affair->calls);
+    affair->patient_ms = now_ms() + PATIENT_MS;
+    affair->next = *bucket;
+    *bucket = affair;
+    list_append(&sharing->busy, &affair->node);
+    sharing->busy_count++;
+    return affair;
+}
+
+struct affair *affair_find(struct sharing *sharing, uint32_t number,
+                           uint32_t serial)
+{
+    struct affair *affair =
+        number < sharing->affair_count ? sharing->affairs[number] : NULL;
+
+    return affair != NULL && affair->serial == serial &&
+                   affair->stage != AFFAIR_OPEN
+               ? affair
+               : NULL;
+}
+
+static void end_affair(struct sharing *sharing, struct affair *affair)
+{
+    struct affair **link = bucket_of(sharing, name_of(affair));
+
+    CHECK(affair->stage == AFFAIR_OPEN && list_is_empty(&affair->calls));
+    while (*link != affair)
+        link = &(*link)->next;
+    *link = affair->next;
+    list_remove(&affair->node);
+    sharing->busy_count--;
+    affair->next = sharing->free_affairs;
+    sharing->free_affairs = affair;
+}
+
+void affairs_fini(struct sharing *sharing)
+{
+    CHECK(sharing->busy_count == 0);
+    for (unsigned i = 0; i < sharing->affair_count; i++)
+        free(sharing->affairs[i]);
+    free((void *)sharing->affairs);
+}
+
+/* ---- calls --------------------------------------------------------------- */
+
+void affair_add_call(struct affair *affair, struct sharing *sharing,
+                     struct publish *publish, int64_t deadline_ms)
+{
+    struct waiting *waiting = must_calloc(1, sizeof *waiting);
+
+    waiting->publish = publish;
+    waiting->affair = affair;
+    waiting->deadline_ms = deadline_ms;
+    list_append(&affair->calls, &waiting->node);
+    list_append(&sharing->calls, &waiting->age);
+}
+
+static struct waiting *waiting_of(struct list_node *node)
+{
+    return CONTAINER_OF(node, struct waiting, node);
+}
+
+static bool wants(const struct affair *affair, enum session_op op)
+{
+    const struct list_node *node = affair->calls.next;
+
+    for (; node != &affair->calls; node = node->next)
+        if (CONTAINER_OF(node, struct waiting, node)->publish->session->op ==
+            op)
+            return true;
+    return false;
+}
+
+/* A change is in the journal too before it is answered. */
+void waiting_answer(struct sharing *sharing, struct waiting *waiting,
+                    enum status result)
+{
+    struct publish *publish = waiting->publish;
+    const bool is_change = publish->session->op == SESSION_TELL ||
+                           publish->session->op == SESSION_REMOVE;
+
+    list_remove(&waiting->node);
+    list_remove(&waiting->age);
+    free(waiting);
+    (void)atomic_fetch_sub(&sharing->call_count, 1);
+    publish->session->result = result;
+    publish->result = ST_OK;
+    if (is_change) {
+        publish->result = journal_post(sharing->options.journal, &publish);
+        if (publish == NULL)
+            return;
+    }
+    publish->answer(publish);
+}
+
+static void answer_all(struct sharing *sharing, struct affair *affair,
+                       enum status result)
+{
+    while (!list_is_empty(&affair->calls))
+        waiting_answer(sharing, waiting_of(affair->calls.next), result);
+}
+
+void affair_give_up(struct sharing *sharing, struct affair *affair,
+                    enum status why)
+{
+    struct session_offer offer;
+
+    if (affair->stage != AFFAIR_OPEN)
+        become(affair, AFFAIR_OPEN, 0);
+    answer_all(sharing, affair, why);
+    if (sessions_offer(sharing->sessions, name_of(affair), &offer) == ST_OK &&
+        offer.is_owed)
+        sessions_owe(sharing->sessions, name_of(affair));
+    sharing->retry_ms = now_ms() + RETRY_MS;
+    end_affair(sharing, affair);
+}
+
+void affair_reset(struct affair *affair)
+{
+    struct list_node *node = affair->calls.next;
+
+    if (affair->stage != AFFAIR_OPEN)
+        become(affair, AFFAIR_OPEN, 0);
+    affair->knows_sequence = false;
+    for (; node != &affair->calls; node = node->next)
+        waiting_of(node)->has_looked = false;
+}
+
+/* ---- reading ------------------------------------------------------------- */
+
+static void read_state(struct sharing *sharing, struct affair *affair)
+{
+    struct buffer *question = &sharing->question;
+    struct list_node *node = affair->calls.next;
+    const char *stream = sharing->options.config->stream;
+    char subject[256];
+
+    for (; node != &affair->calls; node = node->next)
+        waiting_of(node)->is_looking = true;
+    question->length = 0;
+    buffer_append_string(question, "{\"last_by_subj\":\"");
+    session_subject_append(text_of(sharing->options.prefix), name_of(affair),
+                           question);
+    buffer_append_string(question, "\"}");
+    (void)snprintf(subject, sizeof subject, "$JS.API.STREAM.MSG.GET.%s",
+                   stream);
+    become(affair, AFFAIR_READING, READ_MS);
+    if (!sharing_send(sharing, affair, subject, buffer_text(question), 0,
+                      false))
+        affair_reset(affair);
+}
+
+static void end_look(struct sharing *sharing, struct affair *affair)
+{
+    struct list_node *node = affair->calls.next;
+
+    for (; node != &affair->calls; node = node->next) {
+        struct waiting *waiting = waiting_of(node);
+
+        waiting->has_looked = waiting->has_looked || waiting->is_looking;
+        waiting->is_looking = false;
+    }
+    become(affair, AFFAIR_OPEN, 0);
+    affair_go_on(sharing, affair);
+}
+
+/* The answer is the form of a message; a process that does not know the session
+ * any more says nothing. */
+static void ask_owner(struct sharing *sharing, struct affair *affair)
+{
+    char subject[320];
+
+    (void)snprintf(subject, sizeof subject, "%s_sessions.%016" PRIx64,
+                   sharing->options.prefix, affair->owner);
+    become(affair, AFFAIR_ASKING, ASK_MS);
+    if (!sharing_send(sharing, affair, subject, name_of(affair), 0, false))
+        end_look(sharing, affair);
+}
+
+/* What stands in the stream. False: it cannot be said yet which id it has. */
+static bool learn(struct sharing *sharing, struct affair *affair,
+                  struct text data)
+{
+    struct session_message message;
+    struct session_news news;
+
+    affair->version =
+        follower_acked_id(sharing->options.follower, affair->sequence);
+    if (affair->version == 0)
+        return false;
+    affair->owner = 0;
+    if (session_message_parse(data, &message) != ST_OK ||
+        !text_equals(session_name_text(&message.name), name_of(affair))) {
+        nats_count(METRIC_sessions_malformed, 1);
+        return true; /* as if it were not there; it is written over */
+    }
+    news = (struct session_news){.name = affair->name,
+                                 .state = message.state,
+                                 .version = affair->version,
+                                 .sequence = affair->sequence};
+    if (!message.state.is_removed)
+        affair->owner = message.by;
+    if (sessions_learn(sharing->sessions, &news) != ST_OK)
+        affair->owner = 0; /* no room: who wants it is told */
+    return true;
+}
+
+/* Nobody who asks would find what is here. */
+static void be_first(struct sharing *sharing, struct affair *affair)
+{
+    affair->sequence = affair->owner = 0;
+    affair->knows_sequence = true;
+    sessions_owe(sharing->sessions, name_of(affair));
+}
+
+static void on_read(struct sharing *sharing, struct affair *affair,
+                    struct text reply)
+{
+    const enum status st =
+        session_stored_parse(reply, &affair->sequence, &sharing->reply);
+
+    if (st == ST_NOT_FOUND) {
+        be_first(sharing, affair);
+        end_look(sharing, affair);
+        return;
+    }
+    if (st != ST_OK || !learn(sharing, affair, buffer_text(&sharing->reply))) {
+        become(affair, AFFAIR_OPEN, 4 * PAUSE_MS); /* again in a moment */
+        return;
+    }
+    affair->knows_sequence = true;
+    if (affair->owner != 0 && affair->owner != sharing->self &&
+        !seeded_bug("session-owner-unasked"))
+        ask_owner(sharing, affair);
+    else
+        end_look(sharing, affair);
+}
+
+static void on_asked(struct sharing *sharing, struct affair *affair,
+                     struct text reply)
+{
+    struct session_message message;
+
+    if (session_message_parse(reply, &message) == ST_OK &&
+        text_equals(session_name_text(&message.name), name_of(affair)))
+        sessions_hear(sharing->sessions, name_of(affair), &message.state);
+    end_look(sharing, affair);
+}
+
+/* ---- telling ------------------------------------------------------------- */
+
+static void tell(struct sharing *sharing, struct affair *affair)
+{
+    struct session_message message = {.name = affair->name,
+                                      .state = affair->offer.state,
+                                      .by = sharing->self};
+    struct list_node *node = affair->calls.next;
+
+    for (; node != &affair->calls; node = node->next)
+        waiting_of(node)->is_telling = true;
+    message.state.is_removed = affair->is_removal;
+    sharing->question.length = sharing->subject.length = 0;
+    session_message_print(&message, &sharing->question);
+    session_subject_append(text_of(sharing->options.prefix), name_of(affair),
+                           &sharing->subject);
+    become(affair, AFFAIR_TELLING, TELL_MS);
+    if (!sharing_send(sharing, affair, sharing->subject.bytes,
+                      buffer_text(&sharing->question), affair->sequence, true))
+        affair_reset(affair);
+}
+
+static void note_removed(struct sharing *sharing, struct affair *affair)
+{
+    struct session_news news = {.name = affair->name,
+                                .state = affair->offer.state,
+                                .version = affair->version,
+                                .sequence = affair->sequence};
+
+    news.state.is_removed = true;
+    affair->owner = 0;
+    CHECK(sessions_learn(sharing->sessions, &news) ==
+          ST_OK); /* needs no room */
+    if (affair->version == 0 &&
+        sessions_remove(sharing->sessions, name_of(affair)) != ST_OK)
+        return; /* it has gone by itself */
+}
+
+/* Calls for which this message was enough. */
+static void answer_told(struct sharing *sharing, struct affair *affair)
+{
+    struct list_node *node = affair->calls.next, *next;
+
+    for (; node != &affair->calls; node = next) {
+        struct waiting *waiting = waiting_of(node);
+        const enum session_op op = waiting->publish->session->op;
+
+        next = node->next;
+        if (waiting->is_telling &&
+            op == (affair->is_removal ? SESSION_REMOVE : SESSION_TELL))
+            waiting_answer(sharing, waiting, ST_OK);
+        else
+            waiting->is_telling = false;
+    }
+}
+
+static void on_told(struct sharing *sharing, struct affair *affair,
+                    struct text reply)
+{
+    uint64_t sequence = 0;
+    const enum status st = session_ack_parse(reply, &sequence);
+
+    if (st == ST_BUSY) {
+        affair_give_up(sharing, affair, ST_BUSY);
+        return;
+    }
+    become(affair, AFFAIR_OPEN, 0);
+    affair->knows_sequence = st == ST_OK;
+    if (st == ST_OK) {
+        nats_count(METRIC_sessions_told, 1);
+        affair->sequence = sequence;
+        affair->version =
+            follower_acked_id(sharing->options.follower, sequence);
+        affair->owner = sharing->self;
+        if (affair->is_removal)
+            note_removed(sharing, affair);
+        else
+            sessions_told(sharing->sessions, name_of(affair), &affair->offer,
+                          affair->version, sequence);
+        answer_told(sharing, affair);
+    }
+    affair_go_on(sharing, affair);
+}
+
+/* ---- what comes next ----------------------------------------------------- */
+
+static bool has_to_look(const struct affair *affair)
+{
+    const struct list_node *node = affair->calls.next;
+
+    for (; node != &affair->calls; node = node->next) {
+        const struct waiting *waiting =
+            CONTAINER_OF(node, struct waiting, node);
+
+        if (!waiting->has_looked &&
+            waiting->publish->session->op != SESSION_TELL)
+            return true;
+    }
+    return false;
+}
+
+static void pause_for(struct affair *affair, int64_t wait_ms)
+{
+    affair->due_ms = now_ms() + wait_ms;
+}
+
+/* An answer that is being written: its end is news. */
+static bool must_be_patient(const struct affair *affair,
+                            const struct session_offer *offer)
+{
+    return offer->is_answered && !list_is_empty(&affair->calls) &&
+           now_ms() < affair->patient_ms;
+}
+
+static bool may_tell(struct sharing *sharing, struct affair *affair)
+{
+    const unsigned most =
+        (unsigned)sharing->options.config->session_messages_per_second;
+
+    return sessions_may_tell(sharing->sessions, name_of(affair), now_ms(),
+                             most);
+}
+
+/* Something of it is to be told: read first what it is told on top of. */
+static void begin_telling(struct sharing *sharing, struct affair *affair,
+                          const struct session_offer *offer)
+{
+    if (!affair->knows_sequence && offer->sequence != 0 &&
+        list_is_empty(&affair->calls)) {
+        affair->sequence = offer->sequence;
+        affair->knows_sequence = true;
+    }
+    if (!affair->knows_sequence) {
+        read_state(sharing, affair);
+        return;
+    }
+    if (!may_tell(sharing, affair)) {
+        pause_for(affair, PAUSE_MS);
+        return;
+    }
+    affair->offer = *offer;
+    affair->is_removal = wants(affair, SESSION_REMOVE);
+    tell(sharing, affair);
+}
+
+static bool is_to_be_told(const struct sharing *sharing,
+                          const struct affair *affair,
+                          const struct session_offer *offer)
+{
+    if (seeded_bug("session-untold") && !wants(affair, SESSION_REMOVE))
+        return false;
+    return offer->is_owed || wants(affair, SESSION_REMOVE) ||
+           (wants(affair, SESSION_CLAIM) && affair->owner != sharing->self);
+}
+
+void affair_go_on(struct sharing *sharing, struct affair *affair)
+{
+    struct session_offer offer;
+
+    if (affair->stage != AFFAIR_OPEN)
+        return;
+    if (has_to_look(affair)) {
+        read_state(sharing, affair);
+        return;
+    }
+    if (sessions_offer(sharing->sessions, name_of(affair), &offer) == ST_OK) {
+        if (must_be_patient(affair, &offer)) {
+            pause_for(affair, PAUSE_MS);
+            return;
+        }
+        if (is_to_be_told(sharing, affair, &offer)) {
+            begin_telling(sharing, affair, &offer);
+            return;
+        }
+    }
+    answer_all(sharing, affair, ST_OK);
+    end_affair(sharing, affair);
+}
+
+void affair_replied(struct sharing *sharing, struct affair *affair,
+                    natsMsg *msg)
+{
+    const struct text reply = message_data(msg);
+    const bool is_nobody = natsMsg_IsNoResponders(msg);
+
+    switch (affair->stage) {
+    case AFFAIR_OPEN:
+        break;
+    case AFFAIR_READING:
+        if (is_nobody)
+            affair_give_up(sharing, affair, ST_BUSY);
+        else
+            on_read(sharing, affair, reply);
+        break;
+    case AFFAIR_ASKING:
+        on_asked(sharing, affair, is_nobody ? text_of("") : reply);
+        break;
+    case AFFAIR_TELLING:
+        if (is_nobody)
+            affair_give_up(sharing, affair, ST_BUSY);
+        else
+            on_told(sharing, affair, reply);
+        break;
+    }
+}
+
+void affair_look(struct sharing *sharing, struct affair *affair, int64_t at_ms)
+{
+    if (at_ms < affair->due_ms)
+        return;
+    switch (affair->stage) {
+    case AFFAIR_OPEN:
+        affair_go_on(sharing, affair);
+        break;
+    case AFFAIR_ASKING:
+        end_look(sharing, affair); /* it is gone, or frozen */
+        break;
+    case AFFAIR_READING:
+    case AFFAIR_TELLING:
+        affair_give_up(sharing, affair, ST_TIMEOUT);
+        break;
+    }
+}
