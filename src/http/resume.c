@@ -14,6 +14,8 @@
 
 #include "ahead.h"
 
+#include "base/seeded_bug.h"
+
 #include <tidings/check.h>
 
 #include <stdlib.h>
@@ -99,6 +101,18 @@ static bool is_trimmed_after_time(const struct covered *covered,
     return false;
 }
 
+/* A hole in what the stream gave, and nothing behind the position that was before
+ * it: the position goes to its end, or a client that is told of it and asks again
+ * would be told again, at once, until the next event. */
+static uint64_t past_hole(const struct covered *covered, uint64_t id,
+                          uint64_t hole)
+{
+    for (unsigned i = 0; i < covered->count; i++)
+        if (atomic_load(&covered->entries[i]->last_id) > id)
+            return id;
+    return hole > id && !seeded_bug("told-again") ? hole : id;
+}
+
 uint64_t resume_newest_id(struct crew *crew, uint64_t id)
 {
     uint64_t told = journal_last_id(crew_journal(crew)), stored;
@@ -129,7 +143,10 @@ static void resume_after_id(struct crew *crew, const struct covered *covered,
     resume->after = id;
     if (last < first - 1)
         last = first - 1; /* nothing published yet */
-    if (id > last && ahead_is_plausible(crew, id)) {
+    if (id > rewound_after && id < rewound_upto) {
+        resume->gap = GAP_REWOUND; /* whether this instance had it or not */
+        resume->after = past_hole(covered, id, rewound_upto);
+    } else if (id > last && ahead_is_plausible(crew, id)) {
         resume->ahead_id = id;
     } else if (id > last) {
         resume->gap = GAP_FUTURE;
@@ -137,11 +154,32 @@ static void resume_after_id(struct crew *crew, const struct covered *covered,
     } else if (id < first - 1 && id != 0) {
         resume->gap = GAP_UNKNOWN;
         resume->after = first - 1; /* all that is kept */
-    } else if (id > rewound_after && id < rewound_upto) {
-        resume->gap = GAP_REWOUND;
     } else if (id < missing || is_trimmed_after_id(covered, id)) {
         resume->gap = GAP_TRIMMED;
+        resume->after = past_hole(covered, id, missing);
     }
+}
+
+/* A time says nothing of ids: what lies between the event before it and the next
+ * one is looked at. */
+static enum status resume_after_time(struct crew *crew,
+                                     const struct covered *covered,
+                                     int64_t wall_ms, struct resume *resume)
+{
+    const struct journal *journal = crew_journal(crew);
+    const enum status st =
+        journal_find_time(crew_reader(crew), wall_ms, &resume->after);
+    uint64_t rewound_after, rewound_upto;
+
+    if (st != ST_OK)
+        return st;
+    journal_rewound(journal, &rewound_after, &rewound_upto);
+    if (resume->after > rewound_after && resume->after < rewound_upto)
+        resume->gap = GAP_REWOUND;
+    else if (resume->after < journal_missing_id(journal) ||
+             is_trimmed_after_time(covered, wall_ms))
+        resume->gap = GAP_TRIMMED;
+    return ST_OK;
 }
 
 static enum status resolve_kind(struct crew *crew,
@@ -168,10 +206,8 @@ static enum status resolve_kind(struct crew *crew,
         resume_after_id(crew, covered, position->number, resume);
         return ST_OK;
     case POSITION_TIME:
-        if (is_trimmed_after_time(covered, (int64_t)position->number))
-            resume->gap = GAP_TRIMMED;
-        return journal_find_time(crew_reader(crew), (int64_t)position->number,
-                                 &resume->after);
+        return resume_after_time(crew, covered, (int64_t)position->number,
+                                 resume);
     case POSITION_LAST:
         return journal_find_last(crew_reader(crew), covered->entries,
                                  covered->count, (unsigned)position->number,
@@ -267,6 +303,17 @@ enum status resume_find_own(struct crew *crew, const struct order *order,
     return st;
 }
 
+static bool is_in_hole(const struct crew *crew, const struct order *order)
+{
+    const struct journal *journal = crew_journal(crew);
+    const uint64_t id = order->position.number;
+    uint64_t after, upto;
+
+    journal_rewound(journal, &after, &upto);
+    return order->position.kind == POSITION_ID &&
+           (id < journal_missing_id(journal) || (id > after && id < upto));
+}
+
 /* A pattern is matched against every channel that there is: only if it matters. */
 static bool needs_covered(const struct crew *crew, const struct order *order)
 {
@@ -274,7 +321,8 @@ static bool needs_covered(const struct crew *crew, const struct order *order)
 
     for (unsigned i = 0; i < order->selector_count; i++)
         has_pattern |= selector_is_pattern(order->selectors[i]);
-    if (!has_pattern || order->position.kind == POSITION_LAST)
+    if (!has_pattern || order->position.kind == POSITION_LAST ||
+        is_in_hole(crew, order))
         return true;
     return order->position.kind != POSITION_LATEST &&
            journal_trimmed_id(crew_journal(crew)) > 0;

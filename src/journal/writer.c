@@ -124,29 +124,48 @@ static void set_can_commit(struct journal *journal, bool can)
 
 /* What the stream never gave, or took back, ends there: who is live must look
  * into the journal to be told of it. */
-static uint64_t hole_before(const struct journal *journal, uint64_t after_id,
-                            uint64_t first_id)
+static uint64_t newest_hole(const struct journal *journal)
 {
     uint64_t hole = journal_missing_id(journal), after, upto;
 
     journal_rewound(journal, &after, &upto);
     if (upto > hole)
         hole = upto;
-    return hole > after_id && hole < first_id ? hole : after_id;
+    return seeded_bug("hole-in-batch") && hole >= journal->draft.events[0]->id
+               ? 0
+               : hole;
 }
 
-static void tell_listeners(struct journal *journal, uint64_t after_id)
+static void tell_batch(struct journal *journal, unsigned from, unsigned upto,
+                       uint64_t after_id)
 {
     const struct draft *draft = &journal->draft;
     struct batch *batch;
 
-    if (draft->count == 0)
+    if (from == upto)
         return;
-    batch = batch_create(draft->events, draft->count,
-                         hole_before(journal, after_id, draft->events[0]->id));
+    batch = batch_create(draft->events + from, upto - from, after_id);
     for (unsigned i = 0; i < journal->listener_count; i++)
         journal->listeners[i].listen(journal->listeners[i].arg, batch);
     batch_unref(&batch);
+}
+
+/* What lies before the hole is a batch, and what lies behind it. */
+static void tell_listeners(struct journal *journal, uint64_t after_id)
+{
+    const struct draft *draft = &journal->draft;
+    unsigned before = 0;
+    uint64_t hole;
+
+    if (draft->count == 0)
+        return;
+    hole = newest_hole(journal);
+    if (hole > after_id)
+        while (before < draft->count && draft->events[before]->id <= hole)
+            before++;
+    tell_batch(journal, 0, before, after_id);
+    tell_batch(journal, before, draft->count,
+               hole > after_id ? hole : after_id);
 }
 
 static void answer_all(struct draft *draft, enum status result)

@@ -158,6 +158,7 @@ class Roamer(Actor):
         self.gap_places = []  # events that were given before each
         self.refusals = []
         self.returns = 0
+        self.visits = []  # events before it, and when it began
         self.start()
 
     def act(self):
@@ -168,6 +169,7 @@ class Roamer(Actor):
             try:
                 connection = Connection(self.server.port())
                 self.returns += 1
+                self.visits.append((len(self.history), time.monotonic()))
                 self.follow(connection)
             except Refusal as refusal:
                 self.refusals.append(refusal.args[0])

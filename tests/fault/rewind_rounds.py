@@ -24,7 +24,7 @@ stream's acknowledgement alone. At the end: no id means two events, in any journ
 ever was, to any subscriber, in any answer; what the stream has is in every journal, once,
 in its order, under the same id; what only the lost tail had is in the journals that
 read it; each subscriber has all that the stream has, in order, and was told `rewound`
-between a lost event and the next one that came after the rewind.
+before what came after the rewind, if it was given lost events before it.
 """
 
 import argparse
@@ -71,12 +71,14 @@ class Story:
         self.lost = {}      # text -> number of the life that lost it
         self.answers = []   # (text, id) that publishers by HTTP were told
         self.life = 0
+        self.ended = []     # when each life did
 
     def took(self, sequence, channel, text):
         self.texts[text] = (channel, self.life)
         self.stream[sequence] = text
 
-    def rewound_to(self, last):
+    def rewound_to(self, last, at):
+        self.ended.append(at)
         for sequence in [s for s in self.stream if s > last]:
             self.lost[self.stream.pop(sequence)] = self.life
         self.life += 1
@@ -253,6 +255,7 @@ class Run:
         for number, part in enumerate(parts):
             self.leave(number, part)
         self.have_tail(parts)
+        self.ended = time.monotonic()
         self.end_nats()
         shutil.rmtree(self.nats.store)
         shutil.move(self.directory / "copy", self.nats.store)
@@ -294,7 +297,7 @@ class Run:
             self.must.setdefault(number, set()).update(
                 text for sequence, text in self.story.stream.items()
                 if last < sequence <= upto)
-        self.story.rewound_to(last)
+        self.story.rewound_to(last, self.ended)
 
     def go_on(self, parts):
         """New messages, at once or when those who stayed know of the rewind."""
@@ -456,17 +459,29 @@ def check_subscriber(story, subscriber, findings):
 
 
 def check_told(story, subscriber, given, findings):
-    """`rewound` stands between what was lost and what came after it."""
+    """`rewound` is told before what came after the rewind: at the end of what was
+    lost, or in the middle to one who is given the rest of it all the same. Who
+    came later and reads what an instance has kept of it is told nothing."""
     told = [place for place, gap in zip(subscriber.gap_places,
                                         subscriber.gaps)
             if reason_of(gap) == "rewound"]
+    begun = {}  # life -> its first event in this history
+    for place, text in enumerate(given):
+        begun.setdefault(story.texts[text][1], place)
     for place, text in enumerate(given[:-1]):
         after = given[place + 1]
         if text in story.lost and \
                 story.texts[after][1] > story.lost[text] and \
-                place + 1 not in told:
+                began(subscriber, place) < story.ended[story.lost[text]] and \
+                not any(begun[story.lost[text]] <= at <= place + 1
+                        for at in told):
             findings.add("wrong", f"{subscriber.name} was not told between "
                                   f"{text[:20]!r} and {after[:20]!r}")
+
+
+def began(subscriber, place):
+    """When the connection began by which this was given."""
+    return [at for before, at in subscriber.visits if before <= place][-1]
 
 
 def reason_of(gap):
