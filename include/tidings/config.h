@@ -112,6 +112,7 @@
     WORD  (stream_start,        "all",                              "start",  "where a new journal begins in it: all, new, or since:TIME")  \
     FLAG  (stream_create,       false,                              "flag",   "make the stream if it is missing: on <nats_prefix>.>, kept as keep_age_ms and keep_bytes say") \
     NUMBER(stream_replicas,     1,              1,   5,             "count",  "servers that keep a stream made so")                        \
+    NUMBER(stream_peers_ms,     1000,           0,   60000,         "ms",     "before the stream is read from a new connection, other instances are waited for that may know of it what this one does not") \
     NUMBER(stream_lag_max,      10000,          0,   1000000000000, "events", "not ready while the stream is so far ahead of the journal") \
     NUMBER(ahead_wait_ms,       5000,           0,   300000,        "ms",     "a client that has read more than this instance waits for it so long; 0: it is told a gap at once") \
     CHOICE(stream_ack,          "journal", "journal|stream",                  "an HTTP publish is answered when it is in this journal too, or once the stream has it") \

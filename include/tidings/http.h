@@ -29,6 +29,7 @@ struct intake_check {
     bool (*is_ready)(const void *arg); /* NULL: not configured */
     /* How the followed stream is; NULL: none is followed. */
     const char *(*stream_state)(const void *arg);
+    const char *(*stream_alarm)(const void *arg); /* gives NULL: none */
     const void *arg;
     /* Where HTTP publishes go; as journal_post. NULL: to the journal. */
     enum status (*publish)(void *arg, struct publish **publish);

@@ -41,6 +41,9 @@ enum status intake_publish(struct intake *intake,
 /* How the followed stream is, for /readyz; NULL: none is followed. Any thread. */
 const char *intake_stream_state(const struct intake *intake);
 
+/* What somebody should look at, though it may be served all the same; NULL: none. */
+const char *intake_stream_alarm(const struct intake *intake);
+
 /* The setting instance, or host, process and chance: a token of a subject.
  * `room` has INSTANCE_NAME_MAX_BYTES + 1. */
 void intake_instance_name(const struct config *config, char *room);

@@ -92,7 +92,8 @@
     METRIC(stream_missing,           "counter", "times the stream no longer had what was not read yet") \
     METRIC(stream_rewinds,           "counter", "times the stream came back with an older tail")      \
     METRIC(stream_recreations,       "counter", "times there was another stream of that name")        \
-    METRIC(stream_alarm,             "gauge",   "1 while the stream cannot be followed or was rewound since the start") \
+    METRIC(stream_peers,             "gauge",   "other instances that follow the stream and were heard of lately") \
+    METRIC(stream_alarm,             "gauge",   "1 while the stream cannot be followed, is sealed, or was rewound since the start") \
     METRIC(stream_published,         "counter", "events that the stream took from HTTP publishers")   \
     METRIC(stream_publish_failed,    "counter", "events that it did not acknowledge")                 \
     METRIC(stream_in_flight,         "gauge",   "events that wait for its acknowledgement") \

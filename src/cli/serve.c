@@ -111,6 +111,11 @@ static const char *stream_state(const void *intake)
     return intake_stream_state(intake);
 }
 
+static const char *stream_alarm(const void *intake)
+{
+    return intake_stream_alarm(intake);
+}
+
 static enum status publish_through(void *intake, struct publish **publish)
 {
     return intake_publish(intake, publish);
@@ -123,6 +128,7 @@ static struct intake_check check_of(const struct service *service)
     return (struct intake_check){
         .is_ready = is_intake_ready,
         .stream_state = service->config.stream[0] != '\0' ? stream_state : NULL,
+        .stream_alarm = service->config.stream[0] != '\0' ? stream_alarm : NULL,
         .arg = service->intake,
         .publish = service->config.stream[0] != '\0' ? publish_through : NULL,
         .publish_arg = service->intake};

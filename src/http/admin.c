@@ -218,6 +218,20 @@ static const char *stream_state(const struct http_context *context)
                                         : "not configured";
 }
 
+/* What stands there is ours: no character needs escaping. */
+static void append_alarm(const struct http_context *context,
+                         struct buffer *body)
+{
+    const struct intake_check *intake = &context->intake;
+    const char *alarm =
+        intake->stream_alarm != NULL ? intake->stream_alarm(intake->arg) : NULL;
+
+    if (alarm == NULL)
+        buffer_append_string(body, ",\"alarm\":null");
+    else
+        buffer_printf(body, ",\"alarm\":\"the stream: %s\"", alarm);
+}
+
 void admin_ready(const struct http_context *context,
                  struct connection *connection,
                  const struct handoff_request *request)
@@ -240,17 +254,17 @@ void admin_ready(const struct http_context *context,
     buffer_init(&body);
     buffer_printf(&body,
                   "{\"ready\":%s,\"checks\":{\"journal\":\"%s\","
-                  "\"nats\":\"%s\",\"stream\":\"%s\",\"ingest\":\"%s\"}%s}\n",
+                  "\"nats\":\"%s\",\"stream\":\"%s\",\"ingest\":\"%s\"}",
                   is_ready ? "true" : "false",
                   figures.can_commit ? "ok" : "cannot commit",
                   !has_nats      ? "not configured"
                   : is_connected ? "ok"
                                  : "not connected",
-                  stream_state(context), has_room ? "ok" : "lagging",
-                  /* Intake goes on: ready all the same. */
-                  crew_is_shut(connection_crew(connection))
-                      ? ",\"shutdown\":true"
-                      : ",\"shutdown\":false");
+                  stream_state(context), has_room ? "ok" : "lagging");
+    append_alarm(context, &body);
+    /* Intake goes on during a shutdown: ready all the same. */
+    buffer_printf(&body, ",\"shutdown\":%s}\n",
+                  crew_is_shut(connection_crew(connection)) ? "true" : "false");
     answer_json(connection, is_ready ? 200 : 503, &body);
     buffer_fini(&body);
 }

@@ -33,11 +33,34 @@ struct probe {
     int64_t asked_ms; /* the first that nobody answered yet; 0: none */
 };
 
+#define PEERS_MAX 256
+
+/* Another process that follows the same stream. */
+struct peer {
+    uint64_t boot;
+    int64_t heard_ms;
+};
+
+/* stream_peers.c: those that are there, and what they told. */
+struct peers {
+    uint64_t boot;                  /* fixed at create: this process */
+    char *subject;                  /* fixed at create */
+    natsSubscription *subscription; /* on the borrowed connection */
+    struct peer peer[PEERS_MAX];
+    unsigned count;
+    int64_t joined_ms;      /* when they were asked */
+    int64_t glanced_ms;     /* when it was listened last */
+    int64_t quiet_since_ms; /* has listened since then, and heard nobody */
+    bool has_asked, has_heard_settled; /* since joined_ms */
+    struct stream_position furthest;   /* that anybody has read */
+};
+
 struct follower {
     struct follower_options options; /* fixed at create */
     const char *name;                /* fixed at create */
     char *note_subject;              /* fixed at create: of the epochs' note */
-    jsCtx *js;        /* the thread only: on the borrowed connection */
+    natsConnection *connection;      /* the thread only: borrowed */
+    jsCtx *js;                       /* the same: on that */
     int64_t since_ns; /* fixed at create: of a new journal; 0: not */
     uv_thread_t thread;
     bool is_started; /* main */
@@ -49,10 +72,12 @@ struct follower {
     uint64_t newest_id;        /* that was given */
     uint64_t missing_id;       /* to be told with the next step */
     uint64_t rewound_after, rewound_upto; /* likewise */
-    bool begins_epoch;                    /* with the next message */
-    bool begins_anywhere; /* its sequence says where the reading begins */
-    bool owes_note;       /* of epochs, to the stream */
-    bool is_sealed, was_rewound;
+    int64_t epoch_after_ns; /* a new epoch begins with the first message that
+                               is newer than this; 0: none does */
+    int64_t rewind_said_ns; /* the same, of a rewind that was counted */
+    bool begins_anywhere;   /* its sequence says where the reading begins */
+    bool owes_note;         /* of epochs, to the stream */
+    bool is_sealed;
     natsSubscription *subscription;
     char consumer[STREAM_CONSUMER_MAX];
     uint64_t consumer_sequence;
@@ -69,13 +94,15 @@ struct follower {
     int64_t look_due_ms, heard_ms;
     int64_t shorter_since_ms; /* the stream ended before the position; 0: no */
     struct log_limit refusals, troubles;
+    struct peers peers;
 
     /* Written by the journal's thread. */
     atomic_uint in_flight;
     atomic_int refused; /* enum status of a step; ST_OK: none */
 
-    atomic_int state;    /* written by the thread, read by all */
-    atomic_uint checked; /* the same, of looked_at; 0: none */
+    atomic_int state;        /* written by the thread, read by all */
+    atomic_bool was_rewound; /* the same: since the start */
+    atomic_uint checked;     /* the same, of looked_at; 0: none */
     _Atomic uint64_t lag;
     atomic_int takes_sessions; /* enum follower_taking; of the stream */
 
@@ -124,10 +151,33 @@ bool follower_look(struct follower *follower, struct follower_begin *begin_out);
 /* While it is being read. False: look anew. */
 bool follower_glance(struct follower *follower);
 
-/* A message of the note that other instances left. */
+/* The note that other instances left; and one of our own. */
 void follower_read_note(struct follower *follower, natsMsg *msg);
+void follower_find_note(struct follower *follower);
+void follower_leave_note(struct follower *follower);
+
+bool follower_has_lost_tail(const struct follower *follower);
+void follower_say(const struct follower *follower, enum log_level level,
+                  const char *what);
 
 void follower_become(struct follower *follower, enum follower_state state);
+
+/* stream_peers.c. */
+void peers_init(struct peers *peers, const char *stream);
+void peers_fini(struct peers *peers);
+
+/* On a new connection, hear what the others know, or wait for it
+ * in vain. Before the stream is looked at. */
+void peers_join(struct follower *follower);
+void peers_part(struct follower *follower);
+
+/* While it is read: listen, answer, and now and then tell. */
+void peers_listen(struct follower *follower);
+void peers_tell(struct follower *follower);
+
+/* stream_note.c: another instance goes on under other ids. */
+void follower_adopt(struct follower *follower,
+                    const struct stream_position *note);
 
 /* nats_stream.c: until fewer steps than `most` + 1 are with the journal. */
 void follower_await_answers(struct follower *follower, unsigned most);

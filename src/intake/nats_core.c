@@ -340,3 +340,8 @@ const char *intake_stream_state(const struct intake *intake)
 {
     return intake->stream != NULL ? follower_state_text(intake->stream) : NULL;
 }
+
+const char *intake_stream_alarm(const struct intake *intake)
+{
+    return intake->stream != NULL ? follower_alarm(intake->stream) : NULL;
+}

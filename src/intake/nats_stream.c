@@ -195,11 +195,15 @@ static void leave(struct follower *follower)
     follower->subscription = NULL;
 }
 
+/* What comes next may be of an epoch that has no base yet: then nobody is told ids
+ * by their sequence. */
 void follower_show(struct follower *follower)
 {
     uv_mutex_lock(&follower->mutex);
     follower->shared.shown = follower->at;
     uv_mutex_unlock(&follower->mutex);
+    if (follower->epoch_after_ns == 0 || seeded_bug("acked-before-epoch"))
+        atomic_store(&follower->checked, follower->looked_at);
 }
 
 /* ---- the thread ---------------------------------------------------------- */
@@ -214,7 +218,8 @@ static void go_back(struct follower *follower)
     uv_mutex_unlock(&follower->mutex);
     follower->newest_id = journal_last_id(follower->options.journal);
     follower->missing_id = follower->rewound_after = follower->rewound_upto = 0;
-    follower->begins_epoch = follower->begins_anywhere = false;
+    follower->epoch_after_ns = 0;
+    follower->begins_anywhere = false;
     follower->doubted = 0;
 }
 
@@ -259,10 +264,11 @@ static void follow_on(struct follower *follower, natsConnection *connection)
     if (natsConnection_JetStream(&follower->js, connection, &options) !=
         NATS_OK)
         return;
+    follower->connection = connection;
+    peers_join(follower);
     if (follower_probe_open(follower, connection) &&
         follower_look(follower, &begin) && subscribe(follower, &begin)) {
         follower_show(follower);
-        atomic_store(&follower->checked, follower->looked_at);
         nats_count(METRIC_stream_resets, 1);
         follower_post_position(follower);
         read_until_disturbed(follower);
@@ -271,6 +277,7 @@ static void follow_on(struct follower *follower, natsConnection *connection)
     }
     leave(follower);
     follower_probe_close(follower);
+    peers_part(follower);
     jsCtx_Destroy(follower->js);
     follower->js = NULL;
 }
@@ -363,6 +370,7 @@ enum status follower_create(const struct follower_options *options,
     follower->name = options->config->stream;
     follower->note_subject = make_note_subject(options);
     follower->consumer_wait_ms = CONSUMER_MS;
+    peers_init(&follower->peers, follower->name);
     CHECK(uv_mutex_init(&follower->mutex) == 0);
     CHECK(uv_cond_init(&follower->news) == 0);
     if (!stream_name_is_valid(text_of(follower->name)))
@@ -406,6 +414,7 @@ void follower_destroy(struct follower **follower)
     uv_cond_destroy(&mine->news);
     uv_mutex_destroy(&mine->mutex);
     free(mine->note_subject);
+    peers_fini(&mine->peers);
     free(mine);
 }
 
@@ -413,9 +422,9 @@ void follower_destroy(struct follower **follower)
 
 static const struct {
     const char *text;
-    bool is_ready;
+    bool is_ready, is_alarm;
 } row[] = {
-#define S(name, text, is_ready) {text, is_ready},
+#define S(name, text, is_ready, is_alarm) {text, is_ready, is_alarm},
     FOLLOWER_STATES(S)
 #undef S
 };
@@ -428,6 +437,16 @@ bool follower_is_ready(const struct follower *follower)
 const char *follower_state_text(const struct follower *follower)
 {
     return row[atomic_load(&follower->state)].text;
+}
+
+const char *follower_alarm(const struct follower *follower)
+{
+    const int state = atomic_load(&follower->state);
+
+    if (row[state].is_alarm)
+        return row[state].text;
+    return atomic_load(&follower->was_rewound) ? row[FOLLOWER_REWOUND].text
+                                               : NULL;
 }
 
 uint64_t follower_acked_id(struct follower *follower, uint64_t sequence)

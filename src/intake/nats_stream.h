@@ -27,23 +27,23 @@ struct replies;
 struct follower;
 
 /* clang-format off */
-/*    name        told by /readyz                           can it be read? */
-#define FOLLOWER_STATES(S)                                                        \
-    S(AWAY,       "not connected",                                       false) \
-    S(LOOKING,    "looking at the stream",                               false) \
-    S(MISSING,    "there is no such stream",                             false) \
-    S(REFUSED,    "the server refuses",                                  false) \
-    S(SILENT,     "nobody answers for the stream",                       false) \
-    S(FALLING,    "its ids would not rise above those of this journal",  false) \
-    S(NO_SPACE,   "the journal has no room",                             false) \
-    S(BEHIND,     "catching up",                                         false) \
-    S(SEALED,     "sealed: takes no events",                             true)  \
-    S(REWOUND,    "rewound since the start",                             true)  \
-    S(FOLLOWED,   "ok",                                                  true)
+/*    name        told by /readyz                   can it be read?  an alarm? */
+#define FOLLOWER_STATES(S)                                                               \
+    S(AWAY,       "not connected",                                       false, false) \
+    S(LOOKING,    "looking at the stream",                               false, false) \
+    S(MISSING,    "there is no such stream",                             false, true)  \
+    S(REFUSED,    "the server refuses",                                  false, true)  \
+    S(SILENT,     "nobody answers for the stream",                       false, true)  \
+    S(FALLING,    "its ids would not rise above those of this journal",  false, true)  \
+    S(NO_SPACE,   "the journal has no room",                             false, true)  \
+    S(BEHIND,     "catching up",                                         false, false) \
+    S(SEALED,     "sealed: takes no events",                             true,  true)  \
+    S(REWOUND,    "rewound since the start",                             true,  true)  \
+    S(FOLLOWED,   "ok",                                                  true,  false)
 /* clang-format on */
 
 enum follower_state {
-#define S(name, text, is_ready) FOLLOWER_##name,
+#define S(name, text, is_ready, is_alarm) FOLLOWER_##name,
     FOLLOWER_STATES(S)
 #undef S
 };
@@ -74,6 +74,10 @@ void follower_destroy(struct follower **follower);
 
 bool follower_is_ready(const struct follower *follower);
 const char *follower_state_text(const struct follower *follower);
+
+/* An alarm that holds: of the state, or that it was rewound since the start; NULL:
+ * none. */
+const char *follower_alarm(const struct follower *follower);
 
 /* The id of what the stream acknowledged just now; 0: not known, since it was
  * not looked at again after a loss of the connection. */

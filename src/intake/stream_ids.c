@@ -247,6 +247,78 @@ enum status stream_epochs_parse(struct text text, struct stream_position *out)
     return ST_OK;
 }
 
+/* ---- what instances tell each other -------------------------------------- */
+
+/* "<boot> <asks><leaves><settled> <created> <sequence> <time> <hash> <epochs>" */
+unsigned stream_word_print(const struct stream_word *word, char *text,
+                           unsigned room)
+{
+    const struct stream_position *position = &word->position;
+    const int head = snprintf(
+        text, room,
+        "%" PRIu64 " %d%d%d %" PRId64 " %" PRIu64 " %" PRId64 " %" PRIu64 " ",
+        word->boot, word->asks, word->leaves, word->is_settled,
+        position->created_ns, position->sequence, position->message_ns,
+        position->hash);
+    unsigned epochs;
+
+    if (head < 0 || (unsigned)head >= room)
+        return 0;
+    epochs = stream_epochs_print(position, text + head, room - (unsigned)head);
+    return epochs > 0 || position->epoch_count == 0 ? (unsigned)head + epochs
+                                                    : 0;
+}
+
+static bool read_flags(struct text flags, struct stream_word *word)
+{
+    for (size_t i = 0; i < flags.length; i++)
+        if (flags.bytes[i] != '0' && flags.bytes[i] != '1')
+            return false;
+    if (flags.length != 3)
+        return false;
+    word->asks = flags.bytes[0] == '1';
+    word->leaves = flags.bytes[1] == '1';
+    word->is_settled = flags.bytes[2] == '1';
+    return true;
+}
+
+enum status stream_word_parse(struct text text, struct stream_word *out)
+{
+    struct stream_word word = {0};
+    struct stream_position *position = &word.position;
+    uint64_t created, message;
+
+    if (!stream_number_parse(cut(&text, ' '), UINT64_MAX, &word.boot) ||
+        !read_flags(cut(&text, ' '), &word) ||
+        !stream_number_parse(cut(&text, ' '), INT64_MAX, &created) ||
+        !stream_number_parse(cut(&text, ' '), UINT64_MAX,
+                             &position->sequence) ||
+        !stream_number_parse(cut(&text, ' '), INT64_MAX, &message) ||
+        !stream_number_parse(cut(&text, ' '), UINT64_MAX, &position->hash))
+        return ST_BAD_INPUT;
+    position->created_ns = (int64_t)created;
+    position->message_ns = (int64_t)message;
+    if (text.length > 0 && stream_epochs_parse(text, position) != ST_OK)
+        return ST_BAD_INPUT;
+    *out = word;
+    return ST_OK;
+}
+
+static uint64_t newest_base(const struct stream_position *position)
+{
+    return position->epoch_count > 0
+               ? position->epochs[position->epoch_count - 1].base
+               : 0;
+}
+
+bool stream_is_further(const struct stream_position *there,
+                       const struct stream_position *here)
+{
+    if (newest_base(there) != newest_base(here))
+        return newest_base(there) > newest_base(here);
+    return there->sequence > here->sequence;
+}
+
 /* ---- the reply subject --------------------------------------------------- */
 
 enum status stream_place_parse(struct text reply, struct stream_place *out)

@@ -15,10 +15,10 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define STREAM_EPOCHS_MAX  16
-#define STREAM_ROW_MAX     512
-#define STREAM_ID_MAX      UINT64_C(9007199254740991) /* 2^53 - 1 */
-#define STREAM_CHECK_BYTES 8
+#define STREAM_EPOCHS_MAX 24
+#define STREAM_ROW_MAX    512
+#define STREAM_ID_MAX     UINT64_C(9007199254740991) /* 2^53 - 1 */
+#define STREAM_TEXT_MAX   1200 /* of epochs, or of a word */
 
 /* From this sequence on, id = base + sequence. */
 struct stream_epoch {
@@ -68,6 +68,25 @@ unsigned stream_epochs_print(const struct stream_position *position, char *text,
                              unsigned room);
 enum status stream_epochs_parse(struct text text,
                                 struct stream_position *out) MUST_USE;
+
+/* What one instance tells the others: what it has read, or heard to be read. */
+struct stream_word {
+    uint64_t boot;                   /* of the process that says it */
+    bool asks;                       /* to be told the same of everybody */
+    bool leaves;                     /* will not be there any more */
+    bool is_settled;                 /* has looked at the stream and reads it */
+    struct stream_position position; /* without event_ms and rewinds */
+};
+
+/* As text; 0: does not fit. Parsing leaves out what it does not know behind it. */
+unsigned stream_word_print(const struct stream_word *word, char *text,
+                           unsigned room);
+enum status stream_word_parse(struct text text,
+                              struct stream_word *out) MUST_USE;
+
+/* Was more of the stream read there than here? Of the same stream, that is. */
+bool stream_is_further(const struct stream_position *there,
+                       const struct stream_position *here);
 
 /* $JS.ACK.<stream>.<consumer>.<delivered>.<sequence>.<consumer's>.<ns>.<left>,
  * or with <domain>.<account> before the stream and perhaps more behind. */

@@ -24,7 +24,7 @@
 
 /* ---- a message ----------------------------------------------------------- */
 
-/* The first message after a rewind: its time is what the new ids are made of. */
+/* The first message since a rewind: its time is what the new ids are made of. */
 static bool begin_epoch(struct follower *follower,
                         const struct stream_place *place)
 {
@@ -37,7 +37,7 @@ static bool begin_epoch(struct follower *follower,
     follower->rewound_after = stream_id(&follower->at, place->sequence - 1);
     follower->rewound_upto = base + place->sequence - 1;
     stream_begin_epoch(&follower->at, place->sequence, base);
-    follower->begins_epoch = false;
+    follower->epoch_after_ns = 0;
     follower->owes_note = true;
     follower_show(follower);
     return true;
@@ -72,7 +72,9 @@ static bool advance(struct follower *follower, const struct stream_place *place,
     *is_old_out = place->sequence <= at->sequence;
     if (*is_old_out)
         return true;
-    if (follower->begins_epoch && !begin_epoch(follower, place))
+    if (follower->epoch_after_ns != 0 &&
+        place->message_ns > follower->epoch_after_ns &&
+        !begin_epoch(follower, place))
         return false;
     if (place->sequence > at->sequence + 1 && follower->doubted == 0)
         follower->doubted = at->sequence + 1;
@@ -196,8 +198,9 @@ static void note_lag(struct follower *follower)
     else if (follower->is_sealed)
         follower_become(follower, FOLLOWER_SEALED);
     else
-        follower_become(follower, follower->was_rewound ? FOLLOWER_REWOUND
-                                                        : FOLLOWER_FOLLOWED);
+        follower_become(follower, atomic_load(&follower->was_rewound)
+                                      ? FOLLOWER_REWOUND
+                                      : FOLLOWER_FOLLOWED);
 }
 
 /* What there is, at most a handful. False: the reading must begin anew. */

@@ -42,10 +42,14 @@
 #define DOUBT_MS      20000
 #define NS_PER_MS     1000000
 
-static const char note_header[] = "Tidings-Epochs";
+/* Has read what the stream has lost, and nothing since. */
+bool follower_has_lost_tail(const struct follower *follower)
+{
+    return follower->epoch_after_ns != 0 && follower->begins_anywhere;
+}
 
-static void say(struct follower *follower, enum log_level level,
-                const char *what)
+void follower_say(const struct follower *follower, enum log_level level,
+                  const char *what)
 {
     LOG_LINE(level, "nats", what, LOG_STR("stream", follower->name),
              LOG_NUM("sequence", follower->at.sequence),
@@ -56,16 +60,14 @@ static void say(struct follower *follower, enum log_level level,
 void follower_become(struct follower *follower, enum follower_state state)
 {
     const int before = atomic_exchange(&follower->state, (int)state);
-    const bool is_alarm =
-        state == FOLLOWER_MISSING || state == FOLLOWER_FALLING ||
-        state == FOLLOWER_REFUSED || state == FOLLOWER_REWOUND;
+    const bool is_error = state == FOLLOWER_FALLING ||
+                          state == FOLLOWER_MISSING || state == FOLLOWER_SEALED;
 
     if (before == (int)state)
         return;
-    nats_set(METRIC_stream_alarm, is_alarm || follower->was_rewound);
-    LOG_LINE(state == FOLLOWER_FALLING || state == FOLLOWER_MISSING ? LOG_ERROR
-                                                                    : LOG_INFO,
-             "nats", "stream", LOG_STR("stream", follower->name),
+    nats_set(METRIC_stream_alarm, follower_alarm(follower) != NULL);
+    LOG_LINE(is_error ? LOG_ERROR : LOG_INFO, "nats", "stream",
+             LOG_STR("stream", follower->name),
              LOG_STR("state", follower_state_text(follower)),
              LOG_NUM("sequence", follower->at.sequence));
 }
@@ -190,8 +192,8 @@ static void pass_hole(struct follower *follower, uint64_t first)
     be_missing(follower, first - 1);
     if (follower->at.message_ns != 0) {
         nats_count(METRIC_stream_missing, 1);
-        say(follower, LOG_WARN,
-            "the stream no longer has what was not read yet");
+        follower_say(follower, LOG_WARN,
+                     "the stream no longer has what was not read yet");
     }
     follower->at.sequence = first - 1;
 }
@@ -212,7 +214,8 @@ static bool begin_stream(struct follower *follower, const jsStreamInfo *info,
     stream_begin_epoch(&fresh, 1, stream_base(info->Created));
     if (!is_first) {
         nats_count(METRIC_stream_recreations, 1);
-        say(follower, LOG_ERROR, "there is another stream of that name");
+        follower_say(follower, LOG_ERROR,
+                     "there is another stream of that name");
         follower->rewound_after = follower->newest_id;
         follower->rewound_upto = fresh.epochs[0].base;
     }
@@ -230,38 +233,74 @@ static bool begin_stream(struct follower *follower, const jsStreamInfo *info,
 
 /* Is the message at the position still the one that was read? One that is
  * deleted says nothing. */
-static bool is_same_message(struct follower *follower, bool *is_known_out)
+static bool is_same_message(struct follower *follower,
+                            const struct stream_position *at,
+                            bool *is_known_out)
 {
     natsMsg *msg = NULL;
     jsErrCode code = (jsErrCode)0;
     bool is_same = true;
     const natsStatus status = js_GetMsg(&msg, follower->js, follower->name,
-                                        follower->at.sequence, NULL, &code);
+                                        at->sequence, NULL, &code);
 
     *is_known_out = status == NATS_OK || status == NATS_NOT_FOUND ||
                     code == JSNoMessageFoundErr;
     if (status != NATS_OK)
         return true;
-    is_same = natsMsg_GetTime(msg) == follower->at.message_ns &&
+    is_same = natsMsg_GetTime(msg) == at->message_ns &&
               stream_hash(text_of(natsMsg_GetSubject(msg)),
-                          message_data(msg)) == follower->at.hash;
+                          message_data(msg)) == at->hash;
     natsMsg_Destroy(msg);
     return is_same;
 }
 
-static void note_rewind(struct follower *follower, const jsStreamInfo *info,
-                        struct follower_begin *begin)
+/* What is newer than the newest lost message is of a new epoch. Said once for
+ * each rewind, however often it is looked at. */
+static void expect_epoch(struct follower *follower, int64_t after_ns,
+                         const char *what)
 {
-    begin->time_ns = follower->at.message_ns;
-    follower->begins_epoch = follower->begins_anywhere = true;
-    if (follower->was_rewound && follower->at.rewinds > 0 &&
-        info->State.LastTime <= follower->at.message_ns)
-        return; /* said before; nothing new has come yet */
-    follower->was_rewound = true;
+    if (follower->epoch_after_ns < after_ns)
+        follower->epoch_after_ns = after_ns;
+    atomic_store(&follower->was_rewound, true);
+    if (after_ns <= follower->rewind_said_ns)
+        return;
+    follower->rewind_said_ns = after_ns;
     follower->at.rewinds++;
     nats_count(METRIC_stream_rewinds, 1);
-    say(follower, LOG_ERROR,
-        "the stream was rewound: it has lost what was read from it");
+    follower_say(follower, LOG_ERROR, what);
+}
+
+static void note_rewind(struct follower *follower, struct follower_begin *begin)
+{
+    begin->time_ns = follower->at.message_ns;
+    follower->begins_anywhere = true;
+    expect_epoch(follower, follower->at.message_ns,
+                 "the stream was rewound: it has lost what was read from it");
+}
+
+/* Others have read more than this one: is that still there? */
+static bool compare_with_furthest(struct follower *follower,
+                                  const jsStreamInfo *info)
+{
+    const struct stream_position *furthest = &follower->peers.furthest;
+    bool is_known = true;
+    bool is_there = true;
+
+    if (furthest->created_ns != info->Created || furthest->message_ns == 0 ||
+        seeded_bug("peers-unheard"))
+        return true;
+    follower_adopt(follower, furthest);
+    if (!stream_is_further(furthest, &follower->at))
+        return true;
+    if (info->State.LastSeq < furthest->sequence)
+        is_there = info->Config != NULL && info->Config->Replicas > 1;
+    else if (info->State.FirstSeq <= furthest->sequence)
+        is_there = is_same_message(follower, furthest, &is_known);
+    if (!is_there)
+        expect_epoch(follower, furthest->message_ns,
+                     "the stream was rewound: it has lost what other "
+                     "instances have read from it");
+    return is_known;
 }
 
 /* It ends before the position. A server that has just become the leader of
@@ -277,7 +316,8 @@ static bool is_surely_shorter(struct follower *follower,
         return true;
     if (follower->shorter_since_ms == 0) {
         follower->shorter_since_ms = now_ms;
-        say(follower, LOG_WARN,
+        follower_say(
+            follower, LOG_WARN,
             "the stream ends before what was read from it: its leader may be "
             "behind, or it was rewound");
     }
@@ -298,79 +338,9 @@ static bool go_on(struct follower *follower, const jsStreamInfo *info,
         return false;
     follower->shorter_since_ms = 0;
     if (is_shorter || (info->State.FirstSeq <= at->sequence &&
-                       !is_same_message(follower, &is_known)))
-        note_rewind(follower, info, begin);
+                       !is_same_message(follower, at, &is_known)))
+        note_rewind(follower, begin);
     return is_known;
-}
-
-/* ---- the note ------------------------------------------------------------ */
-
-static void adopt(struct follower *follower, const struct stream_position *note)
-{
-    const struct stream_epoch *theirs = &note->epochs[note->epoch_count - 1];
-    struct stream_position *at = &follower->at;
-    const struct stream_epoch *ours = &at->epochs[at->epoch_count - 1];
-    const uint64_t from =
-        theirs->from > at->sequence ? theirs->from : at->sequence + 1;
-
-    if (theirs->base <= ours->base ||
-        theirs->base + from <= follower->newest_id)
-        return;
-    say(follower, LOG_ERROR,
-        "the stream was rewound before: others have told so");
-    follower->was_rewound = true;
-    at->rewinds++;
-    nats_count(METRIC_stream_rewinds, 1);
-    follower->rewound_after = stream_id(at, from - 1);
-    follower->rewound_upto = theirs->base + from - 1;
-    if (at->message_ns == 0) { /* nothing was given under other ids */
-        at->epoch_count = note->epoch_count;
-        memcpy(at->epochs, note->epochs, sizeof at->epochs);
-        return;
-    }
-    stream_begin_epoch(at, from, theirs->base);
-}
-
-void follower_read_note(struct follower *follower, natsMsg *msg)
-{
-    struct stream_position note = {0};
-    const char *text = NULL;
-
-    if (natsMsgHeader_Get(msg, note_header, &text) == NATS_OK && text != NULL &&
-        stream_epochs_parse(text_of(text), &note) == ST_OK)
-        adopt(follower, &note);
-}
-
-static void find_note(struct follower *follower)
-{
-    natsMsg *msg = NULL;
-
-    if (js_GetLastMsg(&msg, follower->js, follower->name,
-                      follower->note_subject, NULL, NULL) == NATS_OK)
-        follower_read_note(follower, msg);
-    else if (follower->at.epoch_count > 1)
-        follower->owes_note = true; /* it is too old to be kept, or was lost */
-    natsMsg_Destroy(msg);
-}
-
-static void leave_note(struct follower *follower)
-{
-    char text[1024];
-    natsMsg *msg = NULL;
-    natsStatus status;
-
-    follower->owes_note = false;
-    if (stream_epochs_print(&follower->at, text, sizeof text) == 0)
-        return;
-    status = natsMsg_Create(&msg, follower->note_subject, NULL, "", 0);
-    if (status == NATS_OK)
-        status = natsMsgHeader_Set(msg, note_header, text);
-    if (status == NATS_OK)
-        status = js_PublishMsg(NULL, follower->js, msg, NULL, NULL);
-    natsMsg_Destroy(msg);
-    if (status != NATS_OK)
-        say(follower, LOG_WARN,
-            "no note of the new ids could be left in the stream");
 }
 
 /* ---- the whole look ------------------------------------------------------ */
@@ -394,9 +364,9 @@ static bool compare(struct follower *follower, const jsStreamInfo *info,
     if (begin->time_ns == 0)
         pass_hole(follower, info->State.FirstSeq);
     begin->sequence = follower->at.sequence + 1;
-    if (!follower->begins_epoch)
-        find_note(follower);
-    return true;
+    if (!follower_has_lost_tail(follower))
+        follower_find_note(follower);
+    return compare_with_furthest(follower, info);
 }
 
 static const char *leader_of(const jsStreamInfo *info)
@@ -470,8 +440,8 @@ static void settle_doubt(struct follower *follower, const jsStreamInfo *info)
                                  ? first - 1
                                  : follower->at.sequence);
         nats_count(METRIC_stream_missing, 1);
-        say(follower, LOG_WARN,
-            "the stream no longer had what was not read yet");
+        follower_say(follower, LOG_WARN,
+                     "the stream no longer had what was not read yet");
         follower_post_position(follower);
     }
     follower->doubted = 0;
@@ -500,7 +470,7 @@ static bool is_well(struct follower *follower, const jsStreamInfo *info,
 
     if (!is_same_stream(follower, info))
         return false;
-    if (follower->begins_epoch || follower->at.message_ns == 0)
+    if (follower_has_lost_tail(follower) || follower->at.message_ns == 0)
         return true;
     if (info->State.LastSeq < follower->at.sequence) {
         follower->is_suspended = true;
@@ -508,7 +478,7 @@ static bool is_well(struct follower *follower, const jsStreamInfo *info,
     }
     follower->shorter_since_ms = 0;
     if (is_suspect && info->State.FirstSeq <= follower->at.sequence &&
-        !is_same_message(follower, &is_known))
+        !is_same_message(follower, &follower->at, &is_known))
         return false;
     if (follower->is_suspended && is_known)
         follower->heard_ms = now_ms; /* it was not listened to */
@@ -526,8 +496,9 @@ bool follower_glance(struct follower *follower)
     natsStatus status;
     bool goes_on;
 
+    peers_listen(follower);
     if (follower->owes_note)
-        leave_note(follower);
+        follower_leave_note(follower);
     if (clock_monotonic_ms(&system_clock) < follower->look_due_ms)
         return true;
     if (!follower_probe(follower, 0)) {

@@ -37,7 +37,8 @@ def streams(js):
 def make(directory, js, **settings):
     directory.mkdir(exist_ok=True)
     world = World(directory, js)
-    world.settings.update({"nats": js.url, "stream": "EVENTS", **settings})
+    world.settings.update({"nats": js.url, "stream": "EVENTS",
+                           "stream_peers_ms": 0, **settings})
     return world
 
 

@@ -111,6 +111,61 @@ static void epochs_are_told_as_text(void **state)
                          ST_BAD_INPUT);
 }
 
+static void instances_tell_how_far_they_have_read(void **state)
+{
+    static const char *const bad[] = {"",
+                                      "x",
+                                      "7 000 5 6 7",
+                                      "7 00 5 6 7 8 ",
+                                      "7 0002 5 6 7 8 ",
+                                      "7 002 5 6 7 8 ",
+                                      "-7 000 5 6 7 8 ",
+                                      "7 000 99999999999999999999 6 7 8 ",
+                                      "7 000 5 6 7 8 1:5 1:6"};
+    struct stream_word word = {.boot = UINT64_MAX,
+                               .asks = true,
+                               .is_settled = true,
+                               .position = {.created_ns = INT64_MAX,
+                                            .sequence = UINT64_MAX,
+                                            .message_ns = 6,
+                                            .hash = UINT64_MAX}},
+                       back;
+    char text[STREAM_TEXT_MAX];
+    unsigned length;
+
+    (void)state;
+    for (unsigned i = 0; i <= STREAM_EPOCHS_MAX; i++) {
+        length = stream_word_print(&word, text, sizeof text);
+        assert_int_equal(length, strlen(text));
+        assert_int_equal(stream_word_parse(text_of(text), &back), ST_OK);
+        assert_true(back.boot == word.boot && back.asks && back.is_settled &&
+                    !back.leaves);
+        assert_true(stream_position_equals(&back.position, &word.position));
+        assert_int_equal(stream_word_print(&word, text, length), 0);
+        stream_begin_epoch(&word.position, STREAM_ID_MAX - 100 + i,
+                           STREAM_ID_MAX - 100 + i);
+    }
+    for (unsigned i = 0; i < sizeof bad / sizeof bad[0]; i++)
+        assert_int_equal(stream_word_parse(text_of(bad[i]), &back),
+                         ST_BAD_INPUT);
+}
+
+static void further_is_a_later_epoch_or_a_higher_sequence(void **state)
+{
+    struct stream_position here = {.sequence = 9}, there = here;
+
+    (void)state;
+    stream_begin_epoch(&here, 1, 100);
+    assert_true(stream_is_further(&here, &there));
+    stream_begin_epoch(&there, 1, 100);
+    assert_false(stream_is_further(&there, &here));
+    there.sequence++;
+    assert_true(stream_is_further(&there, &here));
+    stream_begin_epoch(&here, 5, 5000);
+    assert_true(stream_is_further(&here, &there));
+    assert_false(stream_is_further(&there, &here));
+}
+
 static void a_reply_says_where_a_message_stands(void **state)
 {
     static const char *const bad[] = {
@@ -152,6 +207,8 @@ int main(void)
         cmocka_unit_test(times_never_decrease),
         cmocka_unit_test(a_row_comes_back_as_it_was),
         cmocka_unit_test(epochs_are_told_as_text),
+        cmocka_unit_test(instances_tell_how_far_they_have_read),
+        cmocka_unit_test(further_is_a_later_epoch_or_a_higher_sequence),
         cmocka_unit_test(a_reply_says_where_a_message_stands),
     };
 

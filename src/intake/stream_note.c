@@ -1,0 +1,87 @@
+/* stream_note.c -- other ids, as one instance tells the others.
+ *
+ * Who began an epoch of ids leaves a note with all epochs in the stream itself, on
+ * <prefix>.$tidings.epochs; the newest one counts. It is read at each look and when
+ * it comes by, and left again when retention took it. The same is told from
+ * instance to instance (stream_peers.c), sooner.
+ */
+#include "follower_inside.h"
+#include "nats_metrics.h"
+
+static const char note_header[] = "Tidings-Epochs";
+
+/* Not by one that has lost the tail itself: it finds the base as they did. */
+void follower_adopt(struct follower *follower,
+                    const struct stream_position *note)
+{
+    struct stream_position *at = &follower->at;
+    const struct stream_epoch *theirs, *ours;
+    uint64_t from;
+
+    if (note->epoch_count == 0 || at->epoch_count == 0 ||
+        follower_has_lost_tail(follower))
+        return;
+    theirs = &note->epochs[note->epoch_count - 1];
+    ours = &at->epochs[at->epoch_count - 1];
+    from = theirs->from > at->sequence ? theirs->from : at->sequence + 1;
+    if (theirs->base <= ours->base ||
+        theirs->base + from <= follower->newest_id)
+        return;
+    if (theirs->base >= stream_base(follower->epoch_after_ns))
+        follower->epoch_after_ns = 0;
+    follower_say(follower, LOG_ERROR,
+                 "the stream was rewound before: others have told so");
+    atomic_store(&follower->was_rewound, true);
+    at->rewinds++;
+    nats_count(METRIC_stream_rewinds, 1);
+    follower->rewound_after = stream_id(at, from - 1);
+    follower->rewound_upto = theirs->base + from - 1;
+    if (at->message_ns == 0) { /* nothing was given under other ids */
+        at->epoch_count = note->epoch_count;
+        memcpy(at->epochs, note->epochs, sizeof at->epochs);
+        return;
+    }
+    stream_begin_epoch(at, from, theirs->base);
+}
+
+void follower_read_note(struct follower *follower, natsMsg *msg)
+{
+    struct stream_position note = {0};
+    const char *text = NULL;
+
+    if (natsMsgHeader_Get(msg, note_header, &text) == NATS_OK && text != NULL &&
+        stream_epochs_parse(text_of(text), &note) == ST_OK)
+        follower_adopt(follower, &note);
+}
+
+void follower_find_note(struct follower *follower)
+{
+    natsMsg *msg = NULL;
+
+    if (js_GetLastMsg(&msg, follower->js, follower->name,
+                      follower->note_subject, NULL, NULL) == NATS_OK)
+        follower_read_note(follower, msg);
+    else if (follower->at.epoch_count > 1)
+        follower->owes_note = true; /* it is too old to be kept, or was lost */
+    natsMsg_Destroy(msg);
+}
+
+void follower_leave_note(struct follower *follower)
+{
+    char text[STREAM_TEXT_MAX];
+    natsMsg *msg = NULL;
+    natsStatus status;
+
+    follower->owes_note = false;
+    if (stream_epochs_print(&follower->at, text, sizeof text) == 0)
+        return;
+    status = natsMsg_Create(&msg, follower->note_subject, NULL, "", 0);
+    if (status == NATS_OK)
+        status = natsMsgHeader_Set(msg, note_header, text);
+    if (status == NATS_OK)
+        status = js_PublishMsg(NULL, follower->js, msg, NULL, NULL);
+    natsMsg_Destroy(msg);
+    if (status != NATS_OK)
+        follower_say(follower, LOG_WARN,
+                     "no note of the new ids could be left in the stream");
+}
