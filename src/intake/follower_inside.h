@@ -151,9 +151,10 @@ bool follower_look(struct follower *follower, struct follower_begin *begin_out);
 /* While it is being read. False: look anew. */
 bool follower_glance(struct follower *follower);
 
-/* The note that other instances left; and one of our own. */
+/* The note that other instances left; and one of our own. find_note: false: it is
+ * not known whether there is one. */
 void follower_read_note(struct follower *follower, natsMsg *msg);
-void follower_find_note(struct follower *follower);
+bool follower_find_note(struct follower *follower);
 void follower_leave_note(struct follower *follower);
 
 bool follower_has_lost_tail(const struct follower *follower);

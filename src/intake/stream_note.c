@@ -54,16 +54,22 @@ void follower_read_note(struct follower *follower, natsMsg *msg)
         follower_adopt(follower, &note);
 }
 
-void follower_find_note(struct follower *follower)
+bool follower_find_note(struct follower *follower)
 {
     natsMsg *msg = NULL;
+    jsErrCode code = (jsErrCode)0;
+    const natsStatus status =
+        js_GetLastMsg(&msg, follower->js, follower->name,
+                      follower->note_subject, NULL, &code);
+    const bool is_none =
+        status == NATS_NOT_FOUND || code == JSNoMessageFoundErr;
 
-    if (js_GetLastMsg(&msg, follower->js, follower->name,
-                      follower->note_subject, NULL, NULL) == NATS_OK)
+    if (status == NATS_OK)
         follower_read_note(follower, msg);
-    else if (follower->at.epoch_count > 1)
+    else if (is_none && follower->at.epoch_count > 1)
         follower->owes_note = true; /* it is too old to be kept, or was lost */
     natsMsg_Destroy(msg);
+    return status == NATS_OK || is_none;
 }
 
 void follower_leave_note(struct follower *follower)

@@ -364,8 +364,8 @@ static bool compare(struct follower *follower, const jsStreamInfo *info,
     if (begin->time_ns == 0)
         pass_hole(follower, info->State.FirstSeq);
     begin->sequence = follower->at.sequence + 1;
-    if (!follower_has_lost_tail(follower))
-        follower_find_note(follower);
+    if (!follower_has_lost_tail(follower) && !follower_find_note(follower))
+        return false;
     return compare_with_furthest(follower, info);
 }
 
@@ -470,8 +470,10 @@ static bool is_well(struct follower *follower, const jsStreamInfo *info,
 
     if (!is_same_stream(follower, info))
         return false;
-    if (follower_has_lost_tail(follower) || follower->at.message_ns == 0)
+    if (follower_has_lost_tail(follower) || follower->at.message_ns == 0) {
+        follower->is_suspended = false; /* nothing to compare with */
         return true;
+    }
     if (info->State.LastSeq < follower->at.sequence) {
         follower->is_suspended = true;
         return !is_surely_shorter(follower, info);

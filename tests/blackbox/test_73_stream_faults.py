@@ -238,7 +238,8 @@ def test_a_stopped_nats_server_delays_and_loses_nothing(followed, js, streams):
     assert [event.data for event in news.take(2)] == ["a", "b"]
 
 
-def test_a_stream_that_nobody_answers_for(idle_followed, js, streams):
+@pytest.mark.parametrize("first", [[], ["a"]], ids=["empty", "read"])
+def test_a_stream_that_nobody_answers_for(idle_followed, js, streams, first):
     """As after its leader's death. It is asked again and again, so that whoever
     leads it next is found at once; the consumer, which lives elsewhere, is kept;
     what it sends is taken when the stream was found to be the same."""
@@ -246,9 +247,11 @@ def test_a_stream_that_nobody_answers_for(idle_followed, js, streams):
     with FaultProxy(js.port) as proxy:
         idle_followed.start(nats=f"nats://127.0.0.1:{proxy.port}")
         lane = proxy.next_link().to_server
+        wait_for_check(idle_followed, "ok")
         news = idle_followed.sse("/events/news")
-        streams.publish("events.news", "a")
-        assert news.next().data == "a"
+        for text in first:
+            streams.publish("events.news", text)
+            assert news.next().data == text
         lane.swap(b"$JS.API.STREAM.INFO.", b"$JS.API.STREAM.NONE.")
         eventually(lambda: lane.swapped >= 8, "questions")
         streams.publish("events.news", "b")
@@ -277,6 +280,28 @@ def test_a_new_stream_while_nobody_answered(idle_followed, js, streams):
         event = news.next()
         assert (event.data, int(event.id)) == \
             ("b", base_of(streams) + sequence)
+
+
+def test_a_note_that_nobody_gave_is_asked_for_again(idle_followed, js,
+                                                    streams):
+    """Whether there is one is not known, so nothing is read."""
+    streams.create("EVENTS")
+    base = base_of(streams)
+    later = base + (1 << 20)
+    streams.publish_many("events.news", ["a", "b"])
+    streams.publish("events.$tidings.epochs", "",
+                    {"Tidings-Epochs": f"1:{base} 2:{later}"})
+    with FaultProxy(js.port) as proxy:
+        proxy.for_new_links = lambda link: setattr(
+            link.to_server, "swaps", (b"STREAM.MSG.GET.", b"STREAM.MSG.NONE"))
+        idle_followed.nats_server = None  # does not wait until it is ready
+        idle_followed.start(nats=f"nats://127.0.0.1:{proxy.port}")
+        lane = proxy.next_link().to_server
+        eventually(lambda: lane.swapped >= 1, "the question")
+        lane.swap(None, None)
+        wait_until_stored(idle_followed, 3)
+        assert [event["id"] for event in idle_followed.dump()] == \
+            [base + 1, later + 2]
 
 
 def test_a_stream_that_sources_others(idle_followed, streams):
