@@ -28,11 +28,11 @@ class Refusal(Exception):
 
 
 class Fleet:
-    def __init__(self, entrance=None):
+    def __init__(self, entrances=()):
         self.changed = threading.Condition()
         self.ports = {}  # instance -> port, of those that are up
         self.turn = 0
-        self.entrance = entrance  # a balancer in front of all: its port
+        self.entrances = list(entrances)  # ports of balancers in front of all
         self.acknowledgements = 0
         self.newest = 0  # sequence that the stream has acknowledged
 
@@ -46,13 +46,14 @@ class Fleet:
             self.ports.pop(name, None)
 
     def port(self):
-        if self.entrance is not None:
-            return self.entrance
+        """The next one's."""
         with self.changed:
-            if not self.changed.wait_for(lambda: self.ports, PATIENCE_S):
+            if not self.changed.wait_for(lambda: self.entrances or self.ports,
+                                         PATIENCE_S):
                 raise TimedOut("no instance")
             self.turn += 1
-            return list(self.ports.values())[self.turn % len(self.ports)]
+            ports = self.entrances or list(self.ports.values())
+            return ports[self.turn % len(ports)]
 
     def acknowledged(self):
         with self.changed:

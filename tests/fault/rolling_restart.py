@@ -3,9 +3,9 @@
 
     rolling_restart.py [--subscribers 1000] [--rounds 1] [--rate 10] [--seed N]
 
-Three instances of one stream stand behind haproxy (docs/proxies/haproxy-cluster.cfg,
-with the ports of the run). Subscribers of every flavor come through it and stay until
-they are closed; each comes back with its last id, wherever haproxy sends it. At the end
+Three instances of one stream stand behind HAProxy and nginx, as docs/proxies has them.
+Subscribers of every flavor come through either and stay until they are closed; each
+comes back with its last id, by whichever, wherever that sends it. At the end
 publishers, journals and every subscriber must tell one story: 0 lost, 0 twice, 0 out
 of order, and nobody was told a gap.
 
@@ -15,9 +15,7 @@ Exit status as of cluster_rounds.py.
 import argparse
 import pathlib
 import random
-import re
 import shutil
-import subprocess
 import sys
 import tempfile
 import threading
@@ -28,32 +26,12 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]
                        / "blackbox"))
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 
+from balancers import Haproxy, Nginx  # noqa: E402
 from cluster_rounds import CHANNELS, ROAMERS, TARGETS, Run  # noqa: E402
 from fleet import Fleet, JetPublisher  # noqa: E402
 from nats_raw import free_port  # noqa: E402
 from patience import eventually  # noqa: E402
-from world import ROOT, missing_binary  # noqa: E402
-
-CONFIG = ROOT / "docs/proxies/haproxy-cluster.cfg"
-
-
-class Haproxy:
-    def __init__(self, directory, ports):
-        self.port = free_port()
-        text = CONFIG.read_text()
-        text = text.replace("bind :8080", f"bind 127.0.0.1:{self.port}")
-        for number, port in enumerate(ports, 1):
-            text = re.sub(rf"(server tidings-{number}) \S+",
-                          rf"\1 127.0.0.1:{port}", text)
-        path = pathlib.Path(directory) / "haproxy.cfg"
-        path.write_text(text)
-        self.process = subprocess.Popen(["haproxy", "-db", "-f", str(path)],
-                                        stdout=subprocess.DEVNULL,
-                                        stderr=subprocess.DEVNULL)
-
-    def stop(self):
-        self.process.terminate()
-        self.process.wait()
+from world import missing_binary  # noqa: E402
 
 
 class Rolling(Run):
@@ -62,16 +40,17 @@ class Rolling(Run):
         for world in self.worlds:
             world.settings.update(listen=f"127.0.0.1:{free_port()}",
                                   nats=self.cluster.url, drain_ms=1000)
-        self.haproxy = None
+        self.balancers = []
 
     def start_everything(self, count):
         for world in self.worlds:
             world.start()
             world.wait_until_ready()
             world.hang_up_all()
-        self.haproxy = Haproxy(self.cluster.members[0].directory,
+        self.balancers = [kind(self.cluster.members[0].directory,
                                [world.port for world in self.worlds])
-        self.fleet = Fleet(self.haproxy.port)
+                          for kind in (Haproxy, Nginx)]
+        self.fleet = Fleet([balancer.port for balancer in self.balancers])
         self.publishers = [JetPublisher("jet", self.fleet, self.seed, CHANNELS,
                                         self.cluster.ports, self.rate)]
         targets = list(TARGETS.items())
@@ -105,8 +84,8 @@ class Rolling(Run):
 
     def end(self):
         super().end()
-        if self.haproxy is not None:
-            self.haproxy.stop()
+        for balancer in self.balancers:
+            balancer.stop()
 
 
 def main():
