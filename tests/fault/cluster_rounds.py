@@ -1,7 +1,8 @@
 #!/usr/bin/python3
 """cluster_rounds.py -- three instances of one stream, and what breaks under them.
 
-    cluster_rounds.py [--rounds KIND=N,...] [--rate N] [--longest-stop S] [--seed N]
+    cluster_rounds.py [--rounds KIND=N,...] [--seconds N] [--rate N]
+                      [--longest-stop S] [--seed N]
                       [--servers 1|3] [--keep]
 
 Kinds: tidings (SIGKILL of an instance), nats (of a nats-server), leader (of the one
@@ -30,7 +31,9 @@ the files know of nothing, is wrong.
 """
 
 import argparse
+import collections
 import datetime
+import math
 import pathlib
 import random
 import shutil
@@ -116,6 +119,7 @@ class Run:
         self.disk = SmallDisk(directory / "b" / "data")
         self.longest_stop = 2
         self.publishers = self.subscribers = ()
+        self.done = collections.Counter()
         self.lookout = Lookout(self.fleet, self.worlds)
         self.testimony = Testimony("EVENTS", {
             member.directory.name: member.store
@@ -240,12 +244,16 @@ class Run:
 
     # ---- the end ---------------------------------------------------------
 
-    def rounds(self, kinds):
+    def rounds(self, kinds, seconds):
         order = [kind for kind, count in kinds.items() for _ in range(count)]
         self.random.shuffle(order)
+        until = time.monotonic() + seconds
         for kind in order:
+            if time.monotonic() > until:
+                return
             self.run_on()
             getattr(self, f"round_{kind}")()
+            self.done[kind] += 1
 
     def finish(self):
         for publisher in self.publishers:
@@ -343,11 +351,11 @@ def kinds_of(text):
             (item.split("=") for item in text.split(","))}
 
 
-def story_of(run, rounds):
+def story_of(run, rounds, seconds):
     """(findings, exit status)"""
     run.start_all()
     begun = time.monotonic()
-    run.rounds(rounds)
+    run.rounds(rounds, seconds)
     seconds = time.monotonic() - begun
     run.finish()
     run.stop_servers()
@@ -359,6 +367,8 @@ def story_of(run, rounds):
 def main():
     words = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     words.add_argument("--rounds", type=kinds_of, default=CI)
+    words.add_argument("--seconds", type=float, default=math.inf,
+                       help="begin no round after so long")
     words.add_argument("--rate", type=int, default=600)
     words.add_argument("--longest-stop", type=float, default=2)
     words.add_argument("--servers", type=int, choices=[1, 3], default=3)
@@ -374,7 +384,7 @@ def main():
     try:
         run = Run(directory, words.seed, words.rate, words.servers)
         run.longest_stop = words.longest_stop
-        verdict, status = story_of(run, words.rounds)
+        verdict, status = story_of(run, words.rounds, words.seconds)
     except Exception:
         traceback.print_exc()
         if run is not None:
@@ -389,7 +399,8 @@ def main():
         verdict, status = "void: the stream is not one", 3
     if run is not None:
         run.end()
-    text = " ".join(f"{kind} {count}" for kind, count in words.rounds.items())
+    text = " ".join(f"{kind} {run.done[kind] if run else 0}"
+                    for kind in words.rounds)
     print(f"cluster_rounds: {text}, {words.servers} nats-servers, in {time.monotonic() - started:.0f} s, "
           f"seed {words.seed}: {verdict}")
     if words.keep:

@@ -23,13 +23,15 @@ HEAD = struct.Struct("<IQqH")
 CHECKSUM_BYTES = 8
 NO_MESSAGE = 3 << 62  # erased, or the mark of a deletion
 EXAMPLES = 3
+TAIL_BYTES = 64
 
 Stored = collections.namedtuple("Stored", "time_ns key hash")
 
 
-def records(block, at=0):
+def records(block):
     """(end, sequence, Stored) of each, up to the first that is not whole: it is
     being written. The sequence is 0 where nothing is left."""
+    at = 0
     while at + HEAD.size <= len(block):
         length, sequence, time_ns, subject_bytes = HEAD.unpack_from(block, at)
         has_headers, length = length >> 31, length & 0x7fffffff
@@ -40,7 +42,7 @@ def records(block, at=0):
         if has_headers:
             begin += 4 + struct.unpack_from("<I", block, begin)[0]
         data = block[begin:at + length - CHECKSUM_BYTES]
-        digest = hashlib.sha256(subject + b"\0" + data).hexdigest()[:16]
+        digest = hashlib.sha256(subject + b"\0" + data).digest()[:8]
         at += length
         yield at, 0 if sequence & NO_MESSAGE else sequence, Stored(
             time_ns, data.split(b" ")[0].decode("utf-8", "replace"), digest)
@@ -48,16 +50,28 @@ def records(block, at=0):
 
 def blocks(directory, stream):
     place = pathlib.Path(directory) / "jetstream/$G/streams" / stream / "msgs"
-    for path in sorted(place.glob("*.blk"), key=lambda path: int(path.stem)):
-        try:
-            yield path, path.read_bytes()
-        except FileNotFoundError:  # the server has just removed it
-            continue
+    return sorted(place.glob("*.blk"), key=lambda path: int(path.stem))
 
 
 def read_store(directory, stream):
-    return {sequence: stored for _, block in blocks(directory, stream)
-            for _, sequence, stored in records(block) if sequence}
+    return {sequence: stored for path in blocks(directory, stream)
+            for _, sequence, stored in records(path.read_bytes()) if sequence}
+
+
+class Heard:
+    """How much of a block was read, and how that ended."""
+
+    def __init__(self):
+        self.end = 0
+        self.tail = b""
+
+    def more(self, file):
+        """What was added; all, if the block was written anew."""
+        file.seek(self.end - len(self.tail))
+        if file.read(len(self.tail)) != self.tail:
+            self.end, self.tail = 0, b""
+            file.seek(0)
+        return file.read()
 
 
 class Testimony:
@@ -65,24 +79,36 @@ class Testimony:
 
     def __init__(self, stream, directories):
         self.stream, self.directories = stream, directories
-        self.ever = collections.defaultdict(dict)  # sequence -> Stored -> who
-        self.heard = {}  # block -> what of it was read
+        self.first = {}  # sequence -> (Stored, who had it)
+        self.others = collections.defaultdict(dict)  # likewise, if different
+        self.heard = collections.defaultdict(Heard)  # block -> what of it
         self.last = {}  # server -> sequence -> Stored
         self.are_whole = False
 
     def hear(self):
         for server, directory in self.directories.items():
-            for path, block in blocks(directory, self.stream):
-                self.hear_block(server, path, block)
+            for path in blocks(directory, self.stream):
+                try:
+                    with open(path, "rb") as file:
+                        self.hear_block(server, self.heard[path], file)
+                except FileNotFoundError:  # the server has just removed it
+                    continue
 
-    def hear_block(self, server, path, block):
-        """Only what was added, unless it was written anew."""
-        before = self.heard.get(path, b"")
-        end = len(before) if block.startswith(before) else 0
-        for end, sequence, stored in records(block, end):
-            if sequence:
-                self.ever[sequence].setdefault(stored, server)
-        self.heard[path] = block[:end]
+    def hear_block(self, server, heard, file):
+        more, end = heard.more(file), 0
+        for end, sequence, stored in records(more):
+            if sequence and self.first.setdefault(
+                    sequence, (stored, server))[0] != stored:
+                self.others[sequence].setdefault(stored, server)
+        if end > 0:
+            heard.end += end
+            heard.tail = more[max(0, end - TAIL_BYTES):end]
+
+    def stories(self, sequence):
+        """Every message that was ever there, and who had it."""
+        if sequence in self.first:
+            yield self.first[sequence]
+        yield from self.others.get(sequence, {}).items()
 
     def conclude(self, are_whole):
         """are_whole: the servers said that every copy has everything."""
@@ -106,16 +132,15 @@ class Testimony:
 
     def two_messages(self):
         return [f"{sequence} is " + " and ".join(
-                    f"{stored.key} {stored.hash} {stored.time_ns} on {server}"
-                    for stored, server in stories.items())
-                for sequence, stories in sorted(self.ever.items())
-                if len(stories) > 1]
+                    f"{stored.key} {stored.hash.hex()} {stored.time_ns} on "
+                    f"{server}" for stored, server in self.stories(sequence))
+                for sequence in sorted(self.others)]
 
     def other_messages(self, told):
-        return [f"{sequence} was {key}, is {stored.key} {stored.hash} on "
+        return [f"{sequence} was {key}, is {stored.key} {stored.hash.hex()} on "
                 f"{server}"
                 for key, sequence in told.items()
-                for stored, server in self.ever.get(sequence, {}).items()
+                for stored, server in self.stories(sequence)
                 if stored.key != key]
 
     def nowhere(self, told):
