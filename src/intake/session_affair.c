@@ -190,6 +190,7 @@ void waiting_answer(struct sharing *sharing, struct waiting *waiting,
     struct publish *publish = waiting->publish;
     const bool is_change = publish->session->op == SESSION_TELL ||
                            publish->session->op == SESSION_REMOVE;
+    enum status st;
 
     list_remove(&waiting->node);
     list_remove(&waiting->age);
@@ -198,9 +199,10 @@ void waiting_answer(struct sharing *sharing, struct waiting *waiting,
     publish->session->result = result;
     publish->result = ST_OK;
     if (is_change) {
-        publish->result = journal_post(sharing->options.journal, &publish);
+        st = journal_post(sharing->options.journal, &publish);
         if (publish == NULL)
             return;
+        publish->result = st;
     }
     publish->answer(publish);
 }
