@@ -10,6 +10,7 @@
 #define TIDINGS_FOLLOWER_INSIDE_H
 
 #include "nats_stream.h"
+#include "spent.h"
 #include "stream_ids.h"
 
 #include <tidings/buffer.h>
@@ -133,6 +134,7 @@ struct handful {
     size_t bytes;
     struct buffer marks;
     natsMsg *last; /* its checksum goes into the row */
+    struct spent spent;
     bool has_moved;
     struct session_news *news; /* of sessions; room for BATCH_MESSAGES */
     unsigned news_count;

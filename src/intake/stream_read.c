@@ -133,7 +133,7 @@ static void add_news(struct follower *follower, struct handful *handful,
 
 static void keep_last(struct handful *handful, natsMsg *msg)
 {
-    natsMsg_Destroy(handful->last);
+    spent_add(&handful->spent, &handful->last);
     handful->last = msg;
 }
 
@@ -227,6 +227,7 @@ static bool gather(struct follower *follower, struct handful *handful)
 static void empty(struct handful *handful)
 {
     keep_last(handful, NULL);
+    spent_give(&handful->spent);
     handful->marks.length = 0;
     handful->count = handful->awaited_count = handful->taken = 0;
     handful->news_count = 0;

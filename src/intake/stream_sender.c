@@ -14,6 +14,7 @@
 
 #include "message.h"
 #include "nats_link.h"
+#include "spent.h"
 #include "stream_message.h"
 
 #include <tidings/check.h>
@@ -31,6 +32,8 @@ struct stream_sender {
     unsigned generation;        /* of the link, when it was borrowed */
     natsConnection *connection; /* borrowed */
     natsSubscription *subscription;
+    struct spent sent;
+    struct spent heard; /* the library's thread's, as long as it is heard */
     bool is_heard;      /* the subscription says when it is over */
     uv_sem_t completed; /* posted then, by the library */
 };
@@ -40,7 +43,7 @@ struct stream_sender {
 static void on_answer(natsConnection *connection,
                       natsSubscription *subscription, natsMsg *msg, void *arg)
 {
-    const struct stream_sender *sender = arg;
+    struct stream_sender *sender = arg;
     const struct text subject = text_of(natsMsg_GetSubject(msg));
     const size_t skipped = sender->inbox_bytes + 1;
     struct ticket ticket;
@@ -56,7 +59,7 @@ static void on_answer(natsConnection *connection,
             stream_ack_parse(message_data(msg), &ack);
         sender->options.on_ack(sender->options.arg, &ticket, &ack);
     }
-    natsMsg_Destroy(msg);
+    spent_add(&sender->heard, &msg); /* the last ones stay until others come */
 }
 
 static void on_complete(void *arg)
@@ -86,9 +89,11 @@ static bool subscribe(struct stream_sender *sender)
 
 void stream_sender_let_go(struct stream_sender *sender)
 {
+    spent_give(&sender->sent);
     natsSubscription_Destroy(sender->subscription);
     if (sender->is_heard)
         uv_sem_wait(&sender->completed);
+    spent_give(&sender->heard);
     sender->subscription = NULL;
     sender->is_heard = false;
     if (sender->connection != NULL)
@@ -140,8 +145,13 @@ enum status stream_sender_send(struct stream_sender *sender,
     status = stream_message_make(&message, event, &msg);
     if (status == NATS_OK)
         status = natsConnection_PublishMsg(sender->connection, msg);
-    natsMsg_Destroy(msg);
+    spent_add(&sender->sent, &msg);
     return from_nats(status);
+}
+
+void stream_sender_rest(struct stream_sender *sender)
+{
+    spent_give(&sender->sent);
 }
 
 /* ---- create and destroy -------------------------------------------------- */
