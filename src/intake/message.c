@@ -8,7 +8,8 @@
  * a payload {"type":..,"data":..}. A message whose header names the type is
  * taken as it is: its publisher has said what is data. So is one with the header
  * Event-As-Is, which stands for an empty type (the library reads an empty header
- * together with the next one). What Tidings sends to a stream names its key in
+ * together with the next one), and one with the mark of a Tidings that sent it
+ * (nats_stream.h). What Tidings sends to a stream names its key in
  * Idempotency-Key, since Nats-Msg-Id counts in the whole stream and not only in
  * the channel.
  *
@@ -20,6 +21,7 @@
  */
 #include "message.h"
 
+#include "nats_stream.h"
 #include "subject.h"
 
 #define TIME_DIGITS_MAX 15 /* the year 33658 */
@@ -106,6 +108,8 @@ static enum refusal read_headers(natsMsg *msg, struct headers *headers_out)
     if (!headers.has_type && find_header(msg, "Event-As-Is", &as_is)) {
         headers.is_as_is = true;
         headers.has_type = text_is(as_is, "typed");
+    } else if (!headers.has_type) {
+        headers.is_as_is = find_header(msg, STREAM_MARK_HEADER, &as_is);
     }
     if ((find_header(msg, "Idempotency-Key", &headers.key) ||
          find_header(msg, "Nats-Msg-Id", &headers.key)) &&

@@ -3,14 +3,16 @@
  *   subject            <prefix>.<channel>
  *   payload            the data
  *   Event-Type         the type, if it has one
- *   Event-As-Is        else: the payload is the data, also if it looks like an
- *                      envelope ("typed": its type is empty, and said so)
+ *   Event-As-Is        of an amendment without one: the payload is the data, also
+ *                      if it looks like an envelope ("typed": its type is empty,
+ *                      and said so)
  *   Event-Time         if the publisher gave one
  *   Corrects/Withdraws of an amendment
  *   Idempotency-Key    the key, if a header can carry it
  *   Nats-Msg-Id        a checksum over channel and key; not of an amendment
  *   Nats-Expected-Stream  so that no other stream takes it
- *   Tidings-Publish    the mark by which this process knows it again
+ *   Tidings-Publish    the mark by which this process knows it again, and all
+ *                      that the payload is the data
  *
  * Channel and type are checked long before; the key is any text, so it is looked
  * at here: a line break in it would be a header of its own.
@@ -25,12 +27,10 @@
 #include <openssl/evp.h>
 #include <stdio.h>
 
-#define TICKET_FORMAT   "%" PRIx32 ".%" PRIx32
-#define TICKET_ARGS(of) (of).slot, (of).serial
-
 #define KEY_HASH_BYTES 16
 #define SUBJECT_ROOM   (2 * EVENT_CHANNEL_MAX_BYTES + 2)
 #define REPLY_ROOM     128
+#define TICKET_MAX     18 /* ".ffffffff.ffffffff" */
 
 /* Headers are read without spaces around them, and end at a line's end. */
 static bool fits_header(struct text value)
@@ -71,13 +71,16 @@ static natsStatus set_number(natsMsg *msg, const char *name, uint64_t number)
 static natsStatus set_type(natsMsg *msg, const struct event *event)
 {
     const struct text type = event_type(event);
-    const bool is_said =
-        event->amends == NULL || (event->amends->kind == AMENDMENT_CORRECTION &&
-                                  event->amends->has_type);
+    const struct amendment *amends = event->amends;
 
     if (type.length > 0)
         return set_text(msg, "Event-Type", type);
-    return natsMsgHeader_Set(msg, "Event-As-Is", is_said ? "typed" : "data");
+    if (amends == NULL)
+        return NATS_OK; /* the mark says enough */
+    return natsMsgHeader_Set(
+        msg, "Event-As-Is",
+        amends->kind == AMENDMENT_CORRECTION && amends->has_type ? "typed"
+                                                                 : "data");
 }
 
 static natsStatus set_amendment(natsMsg *msg, const struct amendment *amends)
@@ -117,12 +120,35 @@ static natsStatus set_key(natsMsg *msg, const struct event *event)
     return status;
 }
 
+/* Behind the digits. */
+static char *put_hex(char *at, uint64_t number)
+{
+    unsigned shift = 60;
+
+    while (shift > 0 && number >> shift == 0)
+        shift -= 4;
+    for (;; shift -= 4) {
+        *at++ = "0123456789abcdef"[number >> shift & 15];
+        if (shift == 0)
+            return at;
+    }
+}
+
+static void put_ticket(char *at, struct ticket ticket)
+{
+    at = put_hex(at, ticket.slot);
+    *at++ = '.';
+    at = put_hex(at, ticket.serial);
+    *at = '\0';
+}
+
 static natsStatus set_mark(natsMsg *msg, const struct stream_message *message)
 {
     char mark[STREAM_MARK_MAX];
+    char *at = put_hex(mark, message->nonce);
 
-    (void)snprintf(mark, sizeof mark, "%" PRIx64 "." TICKET_FORMAT,
-                   message->nonce, TICKET_ARGS(message->ticket));
+    *at++ = '.';
+    put_ticket(at, message->ticket);
     return natsMsgHeader_Set(msg, STREAM_MARK_HEADER, mark);
 }
 
@@ -154,10 +180,13 @@ natsStatus stream_message_make(const struct stream_message *message,
     natsMsg *msg = NULL;
     natsStatus status;
 
+    CHECK(message->inbox.length + TICKET_MAX < sizeof reply);
+
     (void)snprintf(subject, sizeof subject, "%s.%.*s", message->prefix,
                    TEXT_ARGS(channel));
-    (void)snprintf(reply, sizeof reply, "%s." TICKET_FORMAT, message->inbox,
-                   TICKET_ARGS(message->ticket));
+    memcpy(reply, message->inbox.bytes, message->inbox.length);
+    reply[message->inbox.length] = '.';
+    put_ticket(reply + message->inbox.length + 1, message->ticket);
     status = natsMsg_Create(&msg, subject, reply, data.bytes, (int)data.length);
     if (status == NATS_OK)
         status = set_headers(msg, message, event);

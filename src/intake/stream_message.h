@@ -16,7 +16,8 @@
 #include "parcel.h"
 
 struct stream_message {
-    const char *stream, *prefix, *inbox;
+    const char *stream, *prefix;
+    struct text inbox;
     uint64_t nonce;
     struct ticket ticket;
 };

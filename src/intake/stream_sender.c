@@ -132,11 +132,12 @@ static enum status from_nats(natsStatus status)
 enum status stream_sender_send(struct stream_sender *sender,
                                const struct event *event, struct ticket ticket)
 {
-    const struct stream_message message = {.stream = sender->options.stream,
-                                           .prefix = sender->options.prefix,
-                                           .inbox = sender->inbox,
-                                           .nonce = sender->options.nonce,
-                                           .ticket = ticket};
+    const struct stream_message message = {
+        .stream = sender->options.stream,
+        .prefix = sender->options.prefix,
+        .inbox = {sender->inbox, sender->inbox_bytes},
+        .nonce = sender->options.nonce,
+        .ticket = ticket};
     natsMsg *msg = NULL;
     natsStatus status;
 
