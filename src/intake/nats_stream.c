@@ -110,6 +110,7 @@ static void read_until_disturbed(struct follower *follower)
     while (!follower_is_disturbed(follower) && !is_abandoned(follower) &&
            take_turn(follower, handful) && follower_glance(follower)) {
     }
+    spent_give(&handful->spent);
     buffer_fini(&handful->marks);
     free(handful->news);
     free(handful);

@@ -1,10 +1,10 @@
 /* spent.h -- messages that are done with, on their way to be freed.
  *
  * The library frees messages on a thread of its own, and wakes it for each one
- * that it is given while it sleeps. So whoever is done with many gives them in one
- * go: it wakes once, instead of once for each.
+ * that it is given while it sleeps. So they are kept until there are many, or
+ * until their owner has nothing else to do.
  *
- * Full      At SPENT_MAX all are given.
+ * Full      At SPENT_MAX messages, or SPENT_BYTES of data, all are given.
  *
  * Threads   One.
  * Memory    What was added belongs to it until it is given.
@@ -16,11 +16,13 @@
 
 #include <nats/nats.h>
 
-#define SPENT_MAX 64
+#define SPENT_MAX   64
+#define SPENT_BYTES (1 << 20)
 
 struct spent {
     natsMsg *messages[SPENT_MAX];
     unsigned count;
+    int bytes;
 };
 
 /* Takes the message; NULL is none. */

@@ -397,8 +397,9 @@ static void turn(struct publisher *publisher)
     struct msg *msg = mailbox_wait(&publisher->box, wait_time(publisher));
 
     stream_sender_take_hold(publisher->sender);
+    if (msg == NULL)
+        stream_sender_rest(publisher->sender);
     handle(publisher, msg);
-    stream_sender_rest(publisher->sender);
     if (publisher->parcels.settling > 0)
         parcels_each(&publisher->parcels, INT64_MAX, look_again, publisher);
     parcels_each(&publisher->parcels, now_ms(), expire_slot, publisher);

@@ -227,7 +227,8 @@ static bool gather(struct follower *follower, struct handful *handful)
 static void empty(struct handful *handful)
 {
     keep_last(handful, NULL);
-    spent_give(&handful->spent);
+    if (handful->taken == 0) /* nothing came for a while */
+        spent_give(&handful->spent);
     handful->marks.length = 0;
     handful->count = handful->awaited_count = handful->taken = 0;
     handful->news_count = 0;

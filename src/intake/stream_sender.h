@@ -44,7 +44,7 @@ enum status stream_sender_send(struct stream_sender *sender,
                                const struct event *event,
                                struct ticket ticket) MUST_USE;
 
-/* Nothing more is sent for now: frees what was. */
+/* Nothing is to be sent for now: frees what was. */
 void stream_sender_rest(struct stream_sender *sender);
 
 /* Gives the connection back. When it returns, on_ack does not run and will not. */
