@@ -116,12 +116,6 @@ struct follower {
     } shared;
 };
 
-/* Which of the events somebody here waits for. */
-struct awaited {
-    unsigned index;
-    struct text mark;
-};
-
 #define BATCH_MESSAGES 512
 
 /* A handful of messages on their way to be a publish. */

@@ -203,11 +203,12 @@ static enum status open_link(struct intake *intake, const struct config *config,
     return nats_link_open(&options, &intake->link, why, why_bytes);
 }
 
-static void on_stored(void *arg, struct text mark, const struct event *event)
+static void on_stored(void *arg, const struct awaited *awaited, unsigned count,
+                      struct event *const *events)
 {
     struct intake *intake = arg;
 
-    publisher_stored(intake->publisher, mark, event);
+    publisher_stored(intake->publisher, awaited, count, events);
 }
 
 static enum status open_stream(struct intake *intake, char *why,

@@ -48,10 +48,16 @@ enum follower_state {
 #undef S
 };
 
-/* An event that this process sent to the stream has come back and is stored, or
- * was refused. On the journal's thread; must only enqueue. */
-typedef void follower_stored_fn(void *arg, struct text mark,
-                                const struct event *event);
+/* Which of some events came with a mark. */
+struct awaited {
+    unsigned index;
+    struct text mark;
+};
+
+/* Events that somebody sent to the stream with a mark have come back and are
+ * stored, or were refused. On the journal's thread; must only enqueue. */
+typedef void follower_stored_fn(void *arg, const struct awaited *awaited,
+                                unsigned count, struct event *const *events);
 
 struct follower_options {
     const struct config *config; /* outlives it */

@@ -45,9 +45,9 @@ static void tell_awaited(const struct marks *marks,
 {
     const struct follower_options *options = &marks->follower->options;
 
-    for (unsigned i = 0; i < marks->count; i++)
-        options->on_stored(options->arg, marks->awaited[i].mark,
-                           publish->events[marks->awaited[i].index]);
+    if (marks->count > 0)
+        options->on_stored(options->arg, marks->awaited, marks->count,
+                           publish->events);
 }
 
 static void note_stored(struct follower *follower, const struct marks *marks,

@@ -54,17 +54,24 @@
 #define SETTLE_MS 5 /* between looks whether the journal has caught up */
 #define STOP_MS   3000
 
-/* What the thread is told. */
-struct note {
-    struct msg link; /* first */
-    enum { NOTE_POSTED, NOTE_ACKED, NOTE_STORED, NOTE_FOUND } tag;
+/* What became of one event. */
+struct outcome {
     struct ticket ticket;
     enum status st;
     bool is_duplicate;
-    uint64_t id;                 /* STORED, FOUND */
-    uint64_t sequence;           /* ACKED */
+    uint64_t number; /* ACKED: its sequence; else its id */
+};
+
+/* What the thread is told. */
+enum note_tag { NOTE_POSTED, NOTE_ACKED, NOTE_STORED, NOTE_FOUND };
+
+struct note {
+    struct msg link; /* first */
+    enum note_tag tag;
     struct publish *publish;     /* POSTED */
     struct publisher *publisher; /* FOUND */
+    unsigned count;
+    struct outcome outcomes[]; /* ACKED, STORED, FOUND */
 };
 
 struct publisher {
@@ -90,11 +97,13 @@ static int64_t now_ms(void)
     return clock_monotonic_ms(&system_clock);
 }
 
-static struct note *note_create(void)
+static struct note *note_create(enum note_tag tag, unsigned room)
 {
-    struct note *note = must_calloc(1, sizeof *note);
+    const size_t bytes = sizeof(struct note) + room * sizeof(struct outcome);
+    struct note *note = must_calloc(1, bytes);
 
-    note->link.bytes = sizeof *note;
+    note->link.bytes = (uint32_t)bytes;
+    note->tag = tag;
     return note;
 }
 
@@ -125,8 +134,7 @@ enum status publisher_post(struct publisher *publisher,
         return ST_BUSY;
     if (atomic_load(&publisher->in_flight) >= most)
         return ST_FULL;
-    note = note_create();
-    note->tag = NOTE_POSTED;
+    note = note_create(NOTE_POSTED, 0);
     note->publish = *publish;
     (void)atomic_fetch_add(&publisher->in_flight, (*publish)->count);
     msg = &note->link;
@@ -142,34 +150,43 @@ enum status publisher_post(struct publisher *publisher,
     return st;
 }
 
-void publisher_stored(struct publisher *publisher, struct text mark,
-                      const struct event *event)
+/* Marks of other instances are among them. */
+void publisher_stored(struct publisher *publisher,
+                      const struct awaited *awaited, unsigned count,
+                      struct event *const *events)
 {
-    struct ticket ticket;
-    struct note *note;
+    struct note *note = note_create(NOTE_STORED, count);
 
-    if (!stream_mark_parse(mark, publisher->nonce, &ticket))
-        return; /* another instance's */
-    note = note_create();
-    note->tag = NOTE_STORED;
-    note->ticket = ticket;
-    note->st = (enum status)event->refused;
-    note->id = event->id;
-    note->is_duplicate = event->is_duplicate != 0;
-    tell(publisher, note);
+    for (unsigned i = 0; i < count; i++) {
+        struct outcome *outcome = &note->outcomes[note->count];
+        const struct event *event = events[awaited[i].index];
+
+        if (!stream_mark_parse(awaited[i].mark, publisher->nonce,
+                               &outcome->ticket))
+            continue;
+        outcome->st = (enum status)event->refused;
+        outcome->number = event->id;
+        outcome->is_duplicate = event->is_duplicate != 0;
+        note->count++;
+    }
+    if (note->count > 0)
+        tell(publisher, note);
+    else
+        free(note);
 }
 
 /* On a thread of the library. */
-static void on_ack(void *arg, const struct ticket *ticket,
-                   const struct stream_ack *ack)
+static void on_ack(void *arg, const struct stream_acked *acked, unsigned count)
 {
-    struct note *note = note_create();
+    struct note *note = note_create(NOTE_ACKED, count);
 
-    note->tag = NOTE_ACKED;
-    note->ticket = *ticket;
-    note->st = ack->st;
-    note->sequence = ack->sequence;
-    note->is_duplicate = ack->is_duplicate;
+    for (; note->count < count; note->count++) {
+        const struct stream_ack *ack = &acked[note->count].ack;
+
+        note->outcomes[note->count] =
+            (struct outcome){acked[note->count].ticket, ack->st,
+                             ack->is_duplicate, ack->sequence};
+    }
     tell(arg, note);
 }
 
@@ -198,13 +215,14 @@ static void finish(struct publisher *publisher, struct slot *slot,
 static void on_found(struct publish *question)
 {
     struct note *note = question->asker;
+    struct outcome *outcome = &note->outcomes[0];
     const struct event *event = question->events[0];
 
-    note->st = question->result == ST_OK ? (enum status)event->refused
-                                         : question->result;
-    note->is_duplicate = event->is_duplicate != 0;
-    if (note->is_duplicate)
-        note->id = event->id;
+    outcome->st = question->result == ST_OK ? (enum status)event->refused
+                                            : question->result;
+    outcome->is_duplicate = event->is_duplicate != 0;
+    if (outcome->is_duplicate)
+        outcome->number = event->id;
     publish_destroy(&question);
     tell(note->publisher, note);
 }
@@ -220,12 +238,12 @@ static void ask_for_key(struct publisher *publisher, struct slot *slot,
                         uint64_t id)
 {
     struct publish *question = publish_create(1);
-    struct note *note = note_create();
+    struct note *note = note_create(NOTE_FOUND, 1);
 
     slot_become(&publisher->parcels, slot, SLOT_ASKING);
-    note->tag = NOTE_FOUND;
-    note->ticket = slot_ticket(slot);
-    note->id = id;
+    note->count = 1;
+    note->outcomes[0] =
+        (struct outcome){.ticket = slot_ticket(slot), .number = id};
     note->publisher = publisher;
     question->events[0] = key_of(slot->parcel->publish->events[slot->index]);
     question->events[0]->given_id = id;
@@ -257,47 +275,55 @@ static void look_at_key(struct publisher *publisher, struct slot *slot)
 }
 
 static void on_acked(struct publisher *publisher, struct slot *slot,
-                     const struct note *note)
+                     const struct outcome *outcome)
 {
     uint64_t id;
 
     if (slot->stage != SLOT_SENT)
         return;
-    if (note->st != ST_OK) {
-        finish(publisher, slot, note->st, 0, false);
+    if (outcome->st != ST_OK) {
+        finish(publisher, slot, outcome->st, 0, false);
         return;
     }
-    slot->sequence = note->sequence;
+    slot->sequence = outcome->number;
     slot_become(&publisher->parcels, slot,
-                note->is_duplicate ? SLOT_SEEN : SLOT_ACKED);
+                outcome->is_duplicate ? SLOT_SEEN : SLOT_ACKED);
     if (slot->stage == SLOT_SEEN) {
         look_at_key(publisher, slot);
         return;
     }
     if (publisher->awaits_journal || is_amendment(slot))
         return;
-    id = follower_acked_id(publisher->options.follower, note->sequence);
+    id = follower_acked_id(publisher->options.follower, slot->sequence);
     if (id != 0)
         finish(publisher, slot, ST_OK, id, false);
 }
 
-static void on_note(struct publisher *publisher, struct note *note)
+static void on_outcome(struct publisher *publisher, enum note_tag tag,
+                       const struct outcome *outcome)
 {
-    struct slot *slot = parcels_find(&publisher->parcels, &note->ticket);
+    struct slot *slot = parcels_find(&publisher->parcels, &outcome->ticket);
 
-    if (note->tag == NOTE_FOUND)
-        publisher->questions--;
     if (slot == NULL)
         return; /* its time was over */
-    if (note->tag == NOTE_ACKED)
-        on_acked(publisher, slot, note);
-    else if (note->tag == NOTE_FOUND && note->st == ST_NOT_FOUND)
-        finish(publisher, slot, ST_OK, note->id, true); /* the stream knows */
-    else if (note->tag == NOTE_FOUND && note->st == ST_FULL &&
-             is_amendment(slot))
+    if (tag == NOTE_ACKED)
+        on_acked(publisher, slot, outcome);
+    else if (tag == NOTE_FOUND &&
+             outcome->st == ST_NOT_FOUND) /* in the stream */
+        finish(publisher, slot, ST_OK, outcome->number, true);
+    else if (tag == NOTE_FOUND && outcome->st == ST_FULL && is_amendment(slot))
         finish(publisher, slot, ST_NOT_FOUND, 0, false);
     else
-        finish(publisher, slot, note->st, note->id, note->is_duplicate);
+        finish(publisher, slot, outcome->st, outcome->number,
+               outcome->is_duplicate);
+}
+
+static void on_note(struct publisher *publisher, const struct note *note)
+{
+    if (note->tag == NOTE_FOUND)
+        publisher->questions--;
+    for (unsigned i = 0; i < note->count; i++)
+        on_outcome(publisher, note->tag, &note->outcomes[i]);
 }
 
 /* ---- sending ------------------------------------------------------------- */
@@ -457,10 +483,7 @@ void publisher_start(struct publisher *publisher)
 
 static void wake(struct publisher *publisher)
 {
-    struct note *note = note_create();
-
-    note->tag = NOTE_ACKED; /* of no slot */
-    tell(publisher, note);
+    tell(publisher, note_create(NOTE_ACKED, 0)); /* of no event */
 }
 
 void publisher_stop(struct publisher *publisher)

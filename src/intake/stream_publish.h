@@ -21,6 +21,7 @@
 #include <tidings/config.h>
 #include <tidings/journal.h>
 
+struct awaited;
 struct follower;
 struct nats_link;
 struct publisher;
@@ -39,9 +40,10 @@ void publisher_start(struct publisher *publisher);
 enum status publisher_post(struct publisher *publisher,
                            struct publish **publish) MUST_USE;
 
-/* An event with this mark came back from the stream and is stored or refused. */
-void publisher_stored(struct publisher *publisher, struct text mark,
-                      const struct event *event);
+/* Events with marks came back from the stream and are stored or refused. */
+void publisher_stored(struct publisher *publisher,
+                      const struct awaited *awaited, unsigned count,
+                      struct event *const *events);
 
 /* Takes no more, waits a little for what is on its way, answers the rest. */
 void publisher_stop(struct publisher *publisher);

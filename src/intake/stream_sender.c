@@ -6,6 +6,9 @@
  * each message, a timer and a row in a table for what our slots know already:
  * twice the work per message (docs/benchmarks.md).
  *
+ * Under load several wait in the library, and are told together: whoever waits
+ * for them is woken once.
+ *
  * The subscription belongs to one generation of the link. After a loss of the
  * connection another is made; acknowledgements of before are lost with the old
  * one.
@@ -24,6 +27,7 @@
 #include <uv.h>
 
 #define SUBJECT_ROOM 128
+#define ACKED_MAX    64
 
 struct stream_sender {
     struct stream_sender_options options; /* fixed at create */
@@ -33,12 +37,34 @@ struct stream_sender {
     natsConnection *connection; /* borrowed */
     natsSubscription *subscription;
     struct spent sent;
-    struct spent heard; /* the library's thread's, as long as it is heard */
     bool is_heard;      /* the subscription says when it is over */
     uv_sem_t completed; /* posted then, by the library */
+
+    /* The library's thread's, as long as it is heard. */
+    struct spent heard;
+    struct stream_acked acked[ACKED_MAX]; /* to be told */
+    unsigned acked_count;
 };
 
 /* ---- acknowledgements, on a thread of the library ------------------------- */
+
+static void tell(struct stream_sender *sender)
+{
+    if (sender->acked_count > 0)
+        sender->options.on_ack(sender->options.arg, sender->acked,
+                               sender->acked_count);
+    sender->acked_count = 0;
+}
+
+/* The library has counted out the message that it calls us with. */
+static bool is_last(natsSubscription *subscription)
+{
+    int messages = 0;
+
+    return natsSubscription_GetPending(subscription, &messages, NULL) !=
+               NATS_OK ||
+           messages == 0;
+}
 
 static void on_answer(natsConnection *connection,
                       natsSubscription *subscription, natsMsg *msg, void *arg)
@@ -46,19 +72,20 @@ static void on_answer(natsConnection *connection,
     struct stream_sender *sender = arg;
     const struct text subject = text_of(natsMsg_GetSubject(msg));
     const size_t skipped = sender->inbox_bytes + 1;
-    struct ticket ticket;
-    struct stream_ack ack = {.st = ST_BUSY};
+    struct stream_acked *acked = &sender->acked[sender->acked_count];
 
     (void)connection;
-    (void)subscription;
+    acked->ack = (struct stream_ack){.st = ST_BUSY};
     if (subject.length > skipped &&
         stream_ticket_parse(
             (struct text){subject.bytes + skipped, subject.length - skipped},
-            &ticket)) {
+            &acked->ticket)) {
         if (!natsMsg_IsNoResponders(msg))
-            stream_ack_parse(message_data(msg), &ack);
-        sender->options.on_ack(sender->options.arg, &ticket, &ack);
+            stream_ack_parse(message_data(msg), &acked->ack);
+        sender->acked_count++;
     }
+    if (sender->acked_count == ACKED_MAX || is_last(subscription))
+        tell(sender);
     spent_add(&sender->heard, &msg); /* the last ones stay until others come */
 }
 
@@ -93,6 +120,7 @@ void stream_sender_let_go(struct stream_sender *sender)
     natsSubscription_Destroy(sender->subscription);
     if (sender->is_heard)
         uv_sem_wait(&sender->completed);
+    tell(sender); /* nobody else does any more */
     spent_give(&sender->heard);
     sender->subscription = NULL;
     sender->is_heard = false;

@@ -22,8 +22,14 @@
 struct nats_link;
 struct stream_sender;
 
-typedef void stream_ack_fn(void *arg, const struct ticket *ticket,
-                           const struct stream_ack *ack);
+struct stream_acked {
+    struct ticket ticket;
+    struct stream_ack ack;
+};
+
+/* Those that came together. */
+typedef void stream_ack_fn(void *arg, const struct stream_acked *acked,
+                           unsigned count);
 
 struct stream_sender_options {
     struct nats_link *link;
