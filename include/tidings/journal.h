@@ -236,6 +236,7 @@ struct journal_figures {
     uint64_t oldest_id, last_id;
     uint64_t mailbox_count, mailbox_refused;
     uint64_t sessions;
+    uint64_t sessions_owed;     /* the stream does not have all of them */
     uint64_t sessions_left_out; /* told by the stream; no room for them here */
     bool can_commit;            /* the last commit worked */
 };

@@ -115,6 +115,7 @@ struct session_call {
 struct session_sharer {
     enum status (*post)(void *arg, struct publish **publish);
     void (*wake)(void *arg); /* something is owed, and nothing was before */
+    bool (*takes)(const void *arg); /* false: sessions cannot be shared */
     void *arg;
 };
 
@@ -122,6 +123,7 @@ struct session_sharer {
 void sessions_share(struct sessions *sessions,
                     const struct session_sharer *sharer);
 
+/* Now? The stream's subjects decide, and can be changed. */
 bool sessions_are_shared(const struct sessions *sessions);
 
 /* Hands a call to who shares, as journal_post: arg is the table. */

@@ -285,6 +285,7 @@ void admin_ready(const struct http_context *context,
     M(oldest_id,        "gauge",   "oldest event kept")                                      \
     M(last_id,          "gauge",   "newest event")                                           \
     M(sessions,         "gauge",   "sessions whose position is kept")                        \
+    M(sessions_owed,    "gauge",   "of these, those of which the stream does not have all yet") \
     M(sessions_left_out, "counter", "told by the stream beyond sessions_max: they are asked for when they are used") \
     M(mailbox_count,    "gauge",   "publishes that wait for the journal")                    \
     M(mailbox_refused,  "counter", "publishes refused because too many waited")

@@ -41,6 +41,7 @@
 #define PAUSE_MS   5
 #define PATIENT_MS 250
 #define RETRY_MS   500
+#define LINGER_MS  20 /* a look is often followed by something to tell */
 
 #define BIT(stage) (1u << (stage))
 
@@ -536,8 +537,12 @@ void affair_go_on(struct sharing *sharing, struct affair *affair)
             return;
         }
     }
+    if (list_is_empty(&affair->calls)) {
+        end_affair(sharing, affair);
+        return;
+    }
     answer_all(sharing, affair, ST_OK);
-    end_affair(sharing, affair);
+    pause_for(affair, LINGER_MS);
 }
 
 void affair_replied(struct sharing *sharing, struct affair *affair,

@@ -75,7 +75,8 @@ struct sharing {
     bool is_started; /* main */
     struct mailbox box;
     atomic_bool is_stopping;
-    atomic_bool has_been_up;   /* once, the stream was looked at */
+    atomic_bool has_begun;     /* the stream was seen, or was waited for */
+    int64_t begins_ms;         /* the thread's own: no longer than until then */
     atomic_uint asked_waiting; /* questions of others in the box */
     atomic_uint call_count;
     uv_sem_t completed; /* posted by each subscription that has ended */

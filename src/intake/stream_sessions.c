@@ -13,8 +13,8 @@
  * LOOK_MS, and each call is answered by its deadline, whatever became of it.
  *
  * Without a connection calls are refused at once, so that sessions are used as
- * they are known here. Only before the stream was seen for the first time they
- * wait: a process that has just started may know nothing of any.
+ * they are known here. Only a process that has just started, and may know nothing
+ * of any, lets them wait until it has seen the stream, or for that long.
  */
 #include "stream_sessions.h"
 
@@ -94,8 +94,7 @@ static enum status post(void *arg, struct publish **publish)
 
     if (atomic_load(&sharing->is_stopping))
         return ST_CLOSED;
-    if (follower_takes_sessions(sharing->options.follower) == TAKING_NONE ||
-        (!is_up(sharing) && atomic_load(&sharing->has_been_up)))
+    if (!is_up(sharing) && atomic_load(&sharing->has_begun))
         return ST_BUSY;
     if (atomic_fetch_add(&sharing->call_count, 1) >= CALLS_MAX) {
         (void)atomic_fetch_sub(&sharing->call_count, 1);
@@ -113,6 +112,14 @@ static enum status post(void *arg, struct publish **publish)
     (void)atomic_fetch_sub(&sharing->call_count, 1);
     free(note);
     return st;
+}
+
+/* As long as the stream was not seen, perhaps. */
+static bool takes(const void *arg)
+{
+    const struct sharing *sharing = arg;
+
+    return follower_takes_sessions(sharing->options.follower) != TAKING_NONE;
 }
 
 static void wake(void *arg)
@@ -381,12 +388,12 @@ static void watch_connection(struct sharing *sharing)
 
     if (is_there &&
         follower_takes_sessions(sharing->options.follower) != TAKING_UNKNOWN)
-        atomic_store(&sharing->has_been_up, true);
+        atomic_store(&sharing->has_begun, true);
     if (generation != sharing->generation) {
         sharing->generation = generation;
         each_affair(sharing, reset);
     }
-    if (!is_there && atomic_load(&sharing->has_been_up))
+    if (!is_there && atomic_load(&sharing->has_begun))
         each_affair(sharing, give_up);
 }
 
@@ -411,8 +418,6 @@ static void look(struct sharing *sharing)
     expire_calls(sharing);
     each_affair(sharing, affair_look);
     questions_look(sharing);
-    nats_set(METRIC_sessions_owed,
-             (int64_t)sessions_count_owed(sharing->sessions));
 }
 
 static bool is_idle(const struct sharing *sharing)
@@ -441,6 +446,7 @@ static void run(void *arg)
     int64_t until_ms;
 
     platform_name_thread("stream-sessions");
+    sharing->begins_ms = now_ms() + sharing->options.config->session_wait_ms;
     while (!atomic_load(&sharing->is_stopping))
         turn(sharing);
     until_ms = now_ms() + STOP_MS;
@@ -459,7 +465,7 @@ struct sharing *sharing_create(const struct sharing_options *options)
     nats_metrics_register();
     sharing->options = *options;
     sharing->sessions = journal_sessions(options->journal);
-    sharing->sharer = (struct session_sharer){post, wake, sharing};
+    sharing->sharer = (struct session_sharer){post, wake, takes, sharing};
     CHECK(RAND_bytes((unsigned char *)&sharing->self, sizeof sharing->self) ==
           1);
     CHECK(uv_sem_init(&sharing->completed, 0) == 0);

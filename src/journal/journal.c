@@ -14,6 +14,8 @@
 #include "source.h"
 #include "writer.h"
 
+#include <tidings/session_sharing.h>
+
 #include <tidings/check.h>
 
 #include <stdio.h>
@@ -264,6 +266,7 @@ void journal_figures(struct journal *journal, struct journal_figures *out)
         .mailbox_count = mailbox_count(&journal->mailbox),
         .mailbox_refused = mailbox_refused(&journal->mailbox),
         .sessions = sessions_count(journal->sessions.sessions),
+        .sessions_owed = sessions_count_owed(journal->sessions.sessions),
         .sessions_left_out = atomic_load(&journal->figures.sessions_left_out),
         .can_commit = atomic_load(&journal->figures.can_commit),
     };

@@ -302,7 +302,8 @@ void sessions_share(struct sessions *sessions,
 
 bool sessions_are_shared(const struct sessions *sessions)
 {
-    return sessions->sharer != NULL;
+    return sessions->sharer != NULL &&
+           sessions->sharer->takes(sessions->sharer->arg);
 }
 
 enum status sessions_post(void *sessions, struct publish **publish)
