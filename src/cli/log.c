@@ -1,9 +1,9 @@
 /* log.c -- `tidings log`: looks into a data directory, beside a server or not.
  *
- *   stat     what is in it, for humans
- *   dump     the events, a JSON object per line; data as a string, byte for
- * byte verify   are checksums, ids, times, chains and figures what they must
- * be?
+ *   stat       what is in it, for humans
+ *   dump       the events, a JSON object per line; data as a string, byte for byte
+ *   sessions   the positions that the server keeps, a JSON object per line
+ *   verify     are checksums, ids, times, chains and figures what they must be?
  *
  * The directory is opened read-only: nothing is created or changed in it.
  */
@@ -14,6 +14,7 @@
 #include <tidings/wire.h>
 
 #include "command.h"
+#include "journal/session_rows.h"
 #include "journal/verify.h"
 #include "options.h"
 
@@ -208,6 +209,47 @@ static int dump(struct log_command *command)
     return exit_code;
 }
 
+/* ---- sessions ------------------------------------------------------------ */
+
+static void append_member(struct buffer *line, const char *name,
+                          uint64_t number)
+{
+    buffer_printf(line, ",\"%s\":%" PRIu64, name, number);
+}
+
+static void print_session(void *arg, struct text name,
+                          const struct session_row *row)
+{
+    struct log_command *command = arg;
+    struct buffer *line = &command->line;
+
+    if (row == NULL)
+        return; /* verify tells of damaged ones */
+    line->length = 0;
+    buffer_append_string(line, "{\"session\":");
+    json_append_string(line, name);
+    append_member(line, "acked", row->acked);
+    append_member(line, "sent", row->sent);
+    append_member(line, "updated", (uint64_t)row->touched_ms);
+    if (row->born != 0) {
+        append_member(line, "born", row->born);
+        append_member(line, "version", row->version);
+        buffer_append_string(line, row->is_owed ? ",\"owed\":true" : "");
+    }
+    buffer_append_string(line, "}\n");
+    fwrite(line->bytes, 1, line->length, stdout);
+}
+
+static int list_sessions(struct log_command *command)
+{
+    const enum status st =
+        journal_each_session(command->journal, print_session, command);
+
+    if (st != ST_OK)
+        return cli_fail(EXIT_FAILED, "%s", status_text(st));
+    return fflush(stdout) == 0 ? EXIT_DONE : EXIT_FAILED;
+}
+
 /* ---- verify -------------------------------------------------------------- */
 
 static void print_finding(void *arg, const char *finding)
@@ -238,9 +280,10 @@ static const struct verb {
     const char *name;
     int (*run)(struct log_command *command);
 } verbs[] = {
-    {"stat",   stat_journal},
-    {"dump",   dump},
-    {"verify", verify},
+    {"stat",     stat_journal},
+    {"dump",     dump},
+    {"sessions", list_sessions},
+    {"verify",   verify},
 };
 /* clang-format on */
 
@@ -292,10 +335,11 @@ int cli_log(int argc, char **argv)
         {"limit", "N", &limit, NULL, "dump at most so many"},
     };
     const struct options options = {
-        "tidings log stat|dump|verify [--data DIR]",
+        "tidings log stat|dump|sessions|verify [--data DIR]",
         "Looks into a data directory without changing it, beside a running\n"
         "server or not. stat: what is in it. dump: the events, a JSON object\n"
-        "per line. verify: checks checksums, ids, times, chains and figures,\n"
+        "per line. sessions: the positions that are kept, likewise.\n"
+        "verify: checks checksums, ids, times, chains and figures,\n"
         "tells what is wrong and ends with 1 if anything is.\n",
         rows, sizeof rows / sizeof rows[0]};
     const struct verb *verb;

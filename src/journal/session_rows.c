@@ -163,6 +163,20 @@ enum status session_rows_each(const struct environment *environment,
     return code == MDB_NOTFOUND ? ST_OK : from_lmdb(code);
 }
 
+enum status journal_each_session(struct journal *journal, session_row_fn *each,
+                                 void *arg)
+{
+    MDB_txn *txn;
+    enum status st = from_lmdb(
+        mdb_txn_begin(journal->environment.env, NULL, MDB_RDONLY, &txn));
+
+    if (st != ST_OK)
+        return st;
+    st = session_rows_each(&journal->environment, txn, each, arg);
+    mdb_txn_abort(txn);
+    return st;
+}
+
 static void load_row(void *arg, struct text name, const struct session_row *row)
 {
     struct session_rows *rows = arg;

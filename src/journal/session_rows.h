@@ -42,6 +42,10 @@ enum status session_rows_each(const struct environment *environment,
                               MDB_txn *txn, session_row_fn *each,
                               void *arg) MUST_USE;
 
+/* The same in a transaction of its own. */
+enum status journal_each_session(struct journal *journal, session_row_fn *each,
+                                 void *arg) MUST_USE;
+
 /* How long until there is something to do; 0 = now, -1 = nothing to come. */
 int64_t session_rows_due_in(const struct session_rows *rows, int64_t wall_ms,
                             int64_t now_ms);

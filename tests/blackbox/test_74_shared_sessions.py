@@ -122,6 +122,20 @@ def test_whoever_publishes_meanwhile_an_alternating_client_loses_nothing(
     assert alone(pair) == 0
 
 
+@serve(session_messages_per_second=2)
+def test_what_a_has_not_told_yet_is_asked_for(pair):
+    """Its messages are used up; the stream does not know what it answered."""
+    a, b = pair
+    for n in range(4):
+        name = f"s{n}"
+        short(a, name)  # the first
+        publish(pair, "one")
+        assert short(a, name) == ["one"]  # the second
+        publish(pair, "two")
+        assert short(a, name) == ["two"]  # no more in this second
+        assert short(b, name) == []
+
+
 @serve(session_messages_per_second=20)
 def test_one_session_does_not_flood_the_stream(pair, streams):
     """What comes beyond the bound waits, and is not lost."""
@@ -420,6 +434,26 @@ def test_a_stop_of_a_repeats_nothing_at_b(pair):
     for n in range(40):
         assert short(b, f"s{n}") == []
     a.start()
+
+
+def test_a_message_is_learned_with_its_sequence(followed, streams):
+    """Whenever it is killed: what stands before the newest event is known."""
+    name, pairs = "s", []
+    for n in range(1, 4001):
+        state = {"session": name, "born": 7, "acked": n, "sent": n,
+                 "used": int(time.time() * 1000), "by": "0123456789abcdef"}
+        pairs.append(streams.client.format(subject_of(name),
+                                           json.dumps(state)))
+        pairs.append(streams.client.format("events.news", str(n)))
+    streams.client.send(b"".join(pairs))
+    followed.wait_for_metric("stream_sequence", lambda at: at > 100)
+    followed.kill()
+    last = int(followed.dump()[-1]["data"])
+    listed = followed.tidings("log", "sessions", "--data", followed.data)
+    stored = json.loads(listed.stdout)
+    assert (stored["session"], stored["born"]) == (name, 7)
+    assert last <= stored["acked"] <= last + 1
+    followed.start()
 
 
 # ---- the stream is away -----------------------------------------------------
