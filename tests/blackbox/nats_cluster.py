@@ -5,11 +5,16 @@
     cluster.leader("EVENTS")            the number of the server that leads it
     cluster.kill(n); cluster.start(n)   SIGKILL, and back on the same port
 
+They are those that scripts/setup cluster has got, or else the installed ones: the copies
+of Debian 12's can become different ones (docs/scaling.md).
+
 Ports are the kernel's, kept over restarts. The servers do not tell clients of each
 other (no_advertise), so a client that goes through a proxy stays there.
 """
 
+import os
 import pathlib
+import subprocess
 
 from jetstream import JetStream, Refused
 from nats_raw import NatsClient, NatsServer, free_port
@@ -30,7 +35,14 @@ LOST = (OSError, AssertionError, TimedOut)
 HEARD_NS = 2_000_000_000  # a copy that was heard of so lately is there
 
 
+NEWER = pathlib.Path(__file__).resolve().parents[1] / \
+    "fault/python_modules/bin/nats-server"
+
+
 class Member(NatsServer):
+    binary = str(NEWER) if NEWER.exists() and "TIDINGS_NATS_SERVER" not in \
+        os.environ else NatsServer.binary
+
     def wait_until_ready(self):
         """It listens; that it has found the others is asked of the cluster."""
         NatsClient(self.port, is_patient=True).close()
@@ -47,8 +59,14 @@ class NatsCluster:
             place.mkdir(parents=True)
             config = CONFIG.format(number=number, own=routes[number],
                                    routes=text) if size > 1 else ""
-            self.members.append(Member(place, free_port(), config,
+            kind = Member if size > 1 else NatsServer
+            self.members.append(kind(place, free_port(), config,
                                        has_streams=True))
+
+    @property
+    def version(self):
+        return subprocess.run([self.members[0].binary, "--version"],
+                              capture_output=True, text=True).stdout.strip()
 
     @property
     def url(self):

@@ -36,6 +36,8 @@ class NatsServer:
     `config` is more of its configuration, as text; with `has_streams` it has
     JetStream, which stores in `store`."""
 
+    binary = BINARY
+
     def __init__(self, directory, port=-1, config="", has_streams=False):
         self.has_streams = has_streams
         self.store = pathlib.Path(directory) / "store"
@@ -50,7 +52,7 @@ class NatsServer:
         file = self.directory / "nats-server.conf"
         file.write_text(self.config)
         self.process = subprocess.Popen(
-            [BINARY, "-c", str(file), "-a", "127.0.0.1",
+            [self.binary, "-c", str(file), "-a", "127.0.0.1",
              "-p", str(self.port), "--ports_file_dir", str(self.directory),
              *(["-js", "-sd", str(self.store)] if self.has_streams else [])],
             stdin=subprocess.DEVNULL, stdout=self.output, stderr=self.output,

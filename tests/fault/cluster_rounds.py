@@ -328,7 +328,7 @@ class Run:
         given = sum(len(s.history) for s in self.subscribers)
         returns = sum(s.returns for s in self.subscribers)
         refused = [status for s in self.subscribers for status in s.refusals]
-        return (f"{told} events acknowledged, {told / seconds:.0f} a second, "
+        return (f"{self.cluster.version}: {told} events acknowledged, {told / seconds:.0f} a second, "
                 f"{given} deliveries to {len(self.subscribers)} subscribers "
                 f"on {returns} connections, {len(refused)} refused "
                 f"{sorted(set(refused))}; stood still longest: "
