@@ -504,7 +504,8 @@ bool follower_glance(struct follower *follower)
     if (clock_monotonic_ms(&system_clock) < follower->look_due_ms)
         return true;
     if (!follower_probe(follower, 0)) {
-        if (follower_unanswered_ms(follower) >= SUSPEND_MS)
+        if (follower_unanswered_ms(follower) >= SUSPEND_MS &&
+            !seeded_bug("silence-unheeded"))
             follower->is_suspended = true;
         if (follower->is_suspended)
             note_silence(follower);

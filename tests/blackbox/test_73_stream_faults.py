@@ -255,6 +255,9 @@ def test_a_stream_that_nobody_answers_for(idle_followed, js, streams, first):
         lane.swap(b"$JS.API.STREAM.INFO.", b"$JS.API.STREAM.NONE.")
         eventually(lambda: lane.swapped >= 8, "questions")
         streams.publish("events.news", "b")
+        asked = lane.swapped
+        eventually(lambda: lane.swapped >= asked + 3, "more questions")
+        assert idle_followed.metrics()["stream_sequence"] == len(first)
         lane.swap(None, None)
         assert news.next().data == "b"
         wait_for_check(idle_followed, "ok")
