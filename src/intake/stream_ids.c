@@ -6,8 +6,8 @@
  * that took fewer than a million messages a second over its life.
  *
  * A stream that was rewound gives sequences twice. What it got after the rewind
- * is a new epoch, whose base is the second of its first message: all who have
- * seen the lost tail compute the same.
+ * is a new epoch, whose base is the second of its first message, or the one behind
+ * the last base: all who have seen the lost tail compute the same.
  *
  * The row in the journal is a version, eight-byte numbers, and the epochs. The
  * journal keeps a checksum over it; here only the form is checked.
@@ -33,6 +33,21 @@
 uint64_t stream_base(int64_t ns)
 {
     return ns > 0 ? (uint64_t)(ns / NS_PER_S) << ID_SHIFT : 0;
+}
+
+static uint64_t newest_base(const struct stream_position *position)
+{
+    return position->epoch_count > 0
+               ? position->epochs[position->epoch_count - 1].base
+               : 0;
+}
+
+uint64_t stream_next_base(const struct stream_position *position, int64_t ns)
+{
+    const uint64_t base = stream_base(ns);
+    const uint64_t least = newest_base(position) + (UINT64_C(1) << ID_SHIFT);
+
+    return base > least ? base : least;
 }
 
 static const struct stream_epoch *
@@ -302,13 +317,6 @@ enum status stream_word_parse(struct text text, struct stream_word *out)
         return ST_BAD_INPUT;
     *out = word;
     return ST_OK;
-}
-
-static uint64_t newest_base(const struct stream_position *position)
-{
-    return position->epoch_count > 0
-               ? position->epochs[position->epoch_count - 1].base
-               : 0;
 }
 
 bool stream_is_further(const struct stream_position *there,

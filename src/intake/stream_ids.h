@@ -40,6 +40,10 @@ struct stream_position {
 /* The base of a stream, or of what a stream got after it was rewound. */
 uint64_t stream_base(int64_t ns);
 
+/* The same for an epoch behind those that the position knows: a later one, also if
+ * it begins in the same second. */
+uint64_t stream_next_base(const struct stream_position *position, int64_t ns);
+
 /* 0: the sequence is of no epoch, or the sum is no id. */
 uint64_t stream_id(const struct stream_position *position, uint64_t sequence);
 

@@ -12,6 +12,7 @@
  * position like any other. So is an event that the journal cannot take for what
  * it is (an amendment of nothing, a channel too many).
  */
+#include "base/seeded_bug.h"
 #include "follower_inside.h"
 #include "nats_metrics.h"
 #include "nats_reply.h"
@@ -28,7 +29,7 @@
 static bool begin_epoch(struct follower *follower,
                         const struct stream_place *place)
 {
-    const uint64_t base = stream_base(place->message_ns);
+    const uint64_t base = stream_next_base(&follower->at, place->message_ns);
 
     if (base + place->sequence <= follower->newest_id) {
         follower_become(follower, FOLLOWER_FALLING);
@@ -69,7 +70,8 @@ static bool advance(struct follower *follower, const struct stream_place *place,
             follower->missing_id = stream_id(at, at->sequence);
         follower->begins_anywhere = false;
     }
-    *is_old_out = place->sequence <= at->sequence;
+    *is_old_out =
+        place->sequence <= at->sequence && !seeded_bug("redelivered-taken");
     if (*is_old_out)
         return true;
     if (follower->epoch_after_ns != 0 &&

@@ -312,7 +312,8 @@ static bool is_surely_shorter(struct follower *follower,
 {
     const int64_t now_ms = clock_monotonic_ms(&system_clock);
 
-    if (info->Config == NULL || info->Config->Replicas <= 1)
+    if (info->Config == NULL || info->Config->Replicas <= 1 ||
+        seeded_bug("short-word-believed"))
         return true;
     if (follower->shorter_since_ms == 0) {
         follower->shorter_since_ms = now_ms;

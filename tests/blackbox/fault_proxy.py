@@ -26,7 +26,7 @@ nothing more is read, and the sender feels it as from a slow network.
     lane.drip(n, s)   at most n bytes every s seconds; bandwidth(n) per second
     lane.delay(s)     each byte is on its way for s seconds
     lane.end_after(n, action)   n bytes move from here on, then the action
-    lane.swap(old, new)         these bytes become those, which are as many, from
+    lane.swap(old, new, ...)    these bytes become those, which are as many, from
                                 here on, where they come in one piece; `swapped`
                                 counts. swap(None, None) ends it
 """
@@ -65,7 +65,7 @@ class Lane:
         self.open_at = 0  # when the next portion may go
         self.left = None  # bytes until `action`
         self.action = None
-        self.swaps = None  # (these bytes, become those)
+        self.swaps = []  # (these bytes, become those)
         self.swapped = 0
 
     # ---- what a test can ask for ---------------------------------------
@@ -86,9 +86,10 @@ class Lane:
             self.left, self.action = count, action
         self.link.proxy.do(begin)
 
-    def swap(self, old, new):
-        assert old is None or len(old) == len(new)
-        self.link.proxy.do(lambda: setattr(self, "swaps", old and (old, new)))
+    def swap(self, *words):
+        pairs = [pair for pair in zip(words[::2], words[1::2]) if pair[0]]
+        assert all(len(old) == len(new) for old, new in pairs)
+        self.link.proxy.do(lambda: setattr(self, "swaps", pairs))
 
     def _set_portion(self, portion):
         self.portion = portion
@@ -107,9 +108,9 @@ class Lane:
 
     def read(self, now):
         data = self.source.recv(PIECE_BYTES)
-        if data and self.swaps:
-            self.swapped += data.count(self.swaps[0])
-            data = data.replace(*self.swaps)
+        for old, new in self.swaps:
+            self.swapped += data.count(old)
+            data = data.replace(old, new)
         if data:
             self.waiting.append((now + self.delay_s, data))
             self.waiting_bytes += len(data)

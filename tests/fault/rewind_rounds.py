@@ -215,11 +215,6 @@ class Run:
     def last(self):
         return self.with_streams(lambda streams: streams.last("EVENTS"))
 
-    def pass_second(self):
-        """An epoch's base is a second: the next one begins in another."""
-        second = int(time.time())
-        eventually(lambda: int(time.time()) > second, "the next second")
-
     # ---- nats-server ---------------------------------------------------------
 
     def end_nats(self):
@@ -262,7 +257,6 @@ class Run:
         for number, part in enumerate(parts):
             if part == "killed":
                 self.stop(number, World.kill)
-        self.pass_second()
         self.nats.start()
         self.learn_lost()
         self.go_on(parts)
@@ -280,23 +274,25 @@ class Run:
             for number in readers:
                 self.await_stored(number)
         self.learn_http()
-        self.read_by = {n: self.stored(n) for n in readers}
+        self.read_by = {n: self.texts_of(n) for n in readers}
 
-    def stored(self, number):
-        return self.worlds[number].metrics()["stream_sequence"]
+    def texts_of(self, number):
+        return {event["data"] for event in self.worlds[number].dump()}
 
     def await_stored(self, number):
-        last = self.last()
-        eventually(lambda: self.stored(number) >= last,
-                   f"{last} in the journal of {number}", 60 * SLOWNESS)
+        """By the text: sequences come again."""
+        newest = self.story.in_order()[-1]
+        eventually(lambda: newest in self.texts_of(number),
+                   f"{newest[:20]!r} in the journal of {number}",
+                   60 * SLOWNESS)
 
     def learn_lost(self):
         """What the instances had read of it must stay in their journals."""
         last = self.last()
-        for number, upto in self.read_by.items():
-            self.must.setdefault(number, set()).update(
-                text for sequence, text in self.story.stream.items()
-                if last < sequence <= upto)
+        lost = {text for sequence, text in self.story.stream.items()
+                if sequence > last}
+        for number, texts in self.read_by.items():
+            self.must.setdefault(number, set()).update(lost & texts)
         self.story.rewound_to(last, self.ended)
 
     def go_on(self, parts):

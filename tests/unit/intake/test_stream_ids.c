@@ -43,6 +43,18 @@ static void a_later_epoch_counts_from_its_sequence_on(void **state)
     assert_int_equal(at.epoch_count, STREAM_EPOCHS_MAX);
 }
 
+static void the_next_epoch_is_above_all_that_are_known(void **state)
+{
+    struct stream_position at = {0};
+
+    (void)state;
+    stream_begin_epoch(&at, 1, stream_base(100 * SECOND));
+    assert_int_equal(stream_next_base(&at, 200 * SECOND),
+                     stream_base(200 * SECOND));
+    assert_int_equal(stream_next_base(&at, 100 * SECOND + 7),
+                     stream_base(101 * SECOND)); /* in the same second */
+}
+
 static void times_never_decrease(void **state)
 {
     (void)state;
@@ -204,6 +216,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(ids_are_base_and_sequence),
         cmocka_unit_test(a_later_epoch_counts_from_its_sequence_on),
+        cmocka_unit_test(the_next_epoch_is_above_all_that_are_known),
         cmocka_unit_test(times_never_decrease),
         cmocka_unit_test(a_row_comes_back_as_it_was),
         cmocka_unit_test(epochs_are_told_as_text),
