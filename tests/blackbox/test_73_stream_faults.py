@@ -296,7 +296,8 @@ def test_a_note_that_nobody_gave_is_asked_for_again(idle_followed, js,
                     {"Tidings-Epochs": f"1:{base} 2:{later}"})
     with FaultProxy(js.port) as proxy:
         proxy.for_new_links = lambda link: setattr(
-            link.to_server, "swaps", (b"STREAM.MSG.GET.", b"STREAM.MSG.NONE"))
+            link.to_server, "swaps", [(b"STREAM.MSG.GET.",
+                                       b"STREAM.MSG.NONE")])
         idle_followed.nats_server = None  # does not wait until it is ready
         idle_followed.start(nats=f"nats://127.0.0.1:{proxy.port}")
         lane = proxy.next_link().to_server

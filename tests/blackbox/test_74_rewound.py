@@ -414,7 +414,7 @@ def test_no_id_is_promised_before_the_new_ones_are_known(proxy, idle_followed,
     wait_for_text(reader, "lost")
     tape.cut()
     proxy.for_new_links = lambda link: setattr(  # no message comes through
-        link.to_client, "swaps", [(b"$JS.ACK.EVENTS.", b"$JS.XXX.EVENTS.")])
+        link.to_client, "swaps", [(b"$JS.ACK.EVENTS.", b"$JS.NAK.EVENTS.")])
     tape.js.start()
     see_rewind(reader)
     answer = reader.connect()
