@@ -124,7 +124,6 @@ class Run:
         self.testimony = Testimony("EVENTS", {
             member.directory.name: member.store
             for member in self.cluster.members})
-        self.are_whole = False
 
     @property
     def base(self):
@@ -254,6 +253,8 @@ class Run:
             self.run_on()
             getattr(self, f"round_{kind}")()
             self.done[kind] += 1
+            if len(self.cluster.members) > 1 and self.testimony.others:
+                raise AssertionError("the copies differ: the run is void")
 
     def finish(self):
         for publisher in self.publishers:
@@ -268,7 +269,6 @@ class Run:
         last.finish()
         self.await_end(max(seq for _, seq in last.told.values()))
         self.cluster.wait_until_whole("EVENTS")
-        self.are_whole = True
         for subscriber in self.subscribers:
             subscriber.finish()
         for world in self.worlds:
@@ -284,7 +284,7 @@ class Run:
     def stop_servers(self):
         """What they have on their disks is then all."""
         self.cluster.stop()
-        self.testimony.conclude(self.are_whole)
+        self.testimony.conclude()
 
     def broken_promises(self):
         """Of several nats-servers, by their own files."""

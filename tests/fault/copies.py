@@ -3,7 +3,7 @@
     read_store(directory, "EVENTS")     sequence -> Stored, of one server
     testimony = Testimony("EVENTS", {"n0": directory, ...})
     testimony.hear()                    now and again: what is there is remembered
-    testimony.conclude(are_whole)       once they have stopped
+    testimony.conclude()                once they have stopped
     testimony.contradictions(told)      sentences: what no honest servers have
 
 A stream's messages lie in blocks, NUMBER.blk, one record after the other: length (its
@@ -11,7 +11,7 @@ top bit: there are headers), sequence, time, the subject and its length, headers
 data, eight bytes of checksum. A replica puts a message there once its group has agreed
 upon it. So two replicas that ever had different messages at one sequence, or one that
 has another than was acknowledged, have broken what JetStream promises, whatever those
-who follow the stream have made of it.
+who follow the stream have made of it. A copy that lacks the newest is only behind.
 """
 
 import collections
@@ -83,7 +83,6 @@ class Testimony:
         self.others = collections.defaultdict(dict)  # likewise, if different
         self.heard = collections.defaultdict(Heard)  # block -> what of it
         self.last = {}  # server -> sequence -> Stored
-        self.are_whole = False
 
     def hear(self):
         for server, directory in self.directories.items():
@@ -110,10 +109,8 @@ class Testimony:
             yield self.first[sequence]
         yield from self.others.get(sequence, {}).items()
 
-    def conclude(self, are_whole):
-        """are_whole: the servers said that every copy has everything."""
+    def conclude(self):
         self.hear()
-        self.are_whole = are_whole
         self.last = {server: read_store(directory, self.stream)
                      for server, directory in self.directories.items()}
 
@@ -125,9 +122,7 @@ class Testimony:
                     ("sequences with several messages", self.two_messages()),
                     ("acknowledged, but with another message",
                      self.other_messages(told)),
-                    ("acknowledged, but in no copy", self.nowhere(told)),
-                    ("not in every copy, which were said to be whole",
-                     self.uneven()))
+                    ("acknowledged, but in no copy", self.nowhere(told)))
                 if found]
 
     def two_messages(self):
@@ -146,13 +141,3 @@ class Testimony:
     def nowhere(self, told):
         return [f"{key} at {sequence}" for key, sequence in told.items()
                 if not any(sequence in copy for copy in self.last.values())]
-
-    def uneven(self):
-        if not self.are_whole:
-            return []
-        sequences = set().union(*self.last.values())
-        return [f"{sequence} not on " + ", ".join(
-                    server for server, copy in self.last.items()
-                    if sequence not in copy)
-                for sequence in sorted(sequences)
-                if any(sequence not in copy for copy in self.last.values())]
