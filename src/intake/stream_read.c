@@ -139,6 +139,23 @@ static void keep_last(struct handful *handful, natsMsg *msg)
     handful->last = msg;
 }
 
+/* From before the oldest epoch that is remembered: there is no id for it. */
+static bool is_forgotten(struct follower *follower)
+{
+    const struct stream_epoch *oldest = &follower->at.epochs[0];
+
+    if (follower->at.sequence >= oldest->from)
+        return false;
+    if (follower->missing_id == 0) {
+        nats_count(METRIC_stream_missing, 1);
+        follower_say(follower, LOG_WARN,
+                     "messages are older than the ids that are remembered, and "
+                     "are left out");
+    }
+    follower->missing_id = oldest->base + oldest->from - 1;
+    return true;
+}
+
 /* Takes the message. False: the reading must begin anew. */
 static bool take(struct follower *follower, struct handful *handful,
                  natsMsg *msg)
@@ -163,6 +180,10 @@ static bool take(struct follower *follower, struct handful *handful,
     handful->has_moved = true;
     if (strcmp(natsMsg_GetSubject(msg), follower->note_subject) == 0) {
         follower_read_note(follower, msg);
+        keep_last(handful, msg);
+        return true;
+    }
+    if (is_forgotten(follower)) {
         keep_last(handful, msg);
         return true;
     }

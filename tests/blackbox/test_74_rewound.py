@@ -173,6 +173,23 @@ def test_nonsense_about_positions_is_ignored(reader, tape):
     wait_for_check(reader, "ok")
 
 
+def test_what_is_older_than_the_remembered_ids_is_left_out_and_told(
+        idle_followed, tape):
+    """So many rewinds that the note has no room for the first of them."""
+    base = base_of(tape.streams)
+    later = base + (1 << 20)
+    tape.publish("a", "b", "c")
+    tape.streams.publish("events.$tidings.epochs", "",
+                         {"Tidings-Epochs": f"3:{later}"})
+    tape.publish("d")
+    idle_followed.start()
+    wait_for_text(idle_followed, "d")
+    assert ids_of(idle_followed) == {"c": later + 3, "d": later + 5}
+    news = idle_followed.sse("/events/news", base + 1)
+    assert gap_of(news.next()) in ("trimmed", "unknown")
+    assert [event.data for event in news.take(2)] == ["c", "d"]
+
+
 # ---- who is told, and once ----------------------------------------------------
 
 def test_5_a_poll_in_what_was_lost_is_told_once(reader, tape):
