@@ -173,6 +173,27 @@ def test_nonsense_about_positions_is_ignored(reader, tape):
     wait_for_check(reader, "ok")
 
 
+def test_7_a_key_whose_event_was_lost_may_come_again(reader, another, tape):
+    """It is an event at those who had the lost one, too, and under one id."""
+    late = another(stream_peers_ms=20000)
+    tape.publish("a")
+    wait_until_stored(late, 1)
+    late.stop()
+    tape.keep()
+    key = {"Nats-Msg-Id": "k"}
+    tape.streams.publish("events.news", "lost", key)
+    wait_for_text(reader, "lost")
+    tape.rewind()
+    see_rewind(reader)
+    tape.streams.publish("events.news", "again", key)
+    late.start()
+    for world in (reader, late):
+        wait_for_text(world, "again")
+    assert ids_of(reader)["again"] == ids_of(late)["again"]
+    again = tape.streams.publish("events.news", "twice", key)
+    assert again["duplicate"]
+
+
 def test_what_is_older_than_the_remembered_ids_is_left_out_and_told(
         idle_followed, tape):
     """So many rewinds that the note has no room for the first of them."""
