@@ -49,7 +49,7 @@
     NUMBER(streams_per_subject, 1000,           0,   10000000,      "count",  "streams and waiting long-polls of one token subject; 0: no limit") \
     NUMBER(publish_events_per_second, 100000,   0,   1000000000,    "count",  "of one token subject, or of one address without one; a second's worth at once; 0: no limit") \
     NUMBER(publish_bytes_per_second, 134217728, 0,   1099511627776, "bytes",  "the same, in bytes of data")                               \
-    NUMBER(publish_channels_per_second, 10000,  0,   1000000000,    "count",  "the same, in events to channels that are not there yet")    \
+    NUMBER(publish_channels_per_second, 10000,  0,   1000000000,    "count",  "the same, in channels that are not there yet")              \
     NUMBER(sessions_new_per_second, 1000,       0,   1000000,       "count",  "new sessions of one token subject, or of one address without one; 0: no limit") \
     NUMBER(url_max_bytes,       8192,           128, 8192,          "bytes",  "path and query of one request")                            \
     NUMBER(head_max_bytes,      16384,          1024, 16384,        "bytes",  "request line and headers of one request")                  \
