@@ -32,7 +32,8 @@ static jsCtx *connect_to(const char *url, natsConnection **connection)
     must(natsConnection_ConnectTo(connection, url), "connect");
     must(jsOptions_Init(&options), "options");
     options.PublishAsync.MaxPending = PENDING_MAX;
-    options.PublishAsync.StallWait = PATIENCE_MS; /* a busy disk takes its time */
+    options.PublishAsync.StallWait =
+        PATIENCE_MS; /* a busy disk takes its time */
     must(natsConnection_JetStream(&js, *connection, &options), "jetstream");
     return js;
 }
