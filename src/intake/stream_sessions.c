@@ -285,6 +285,8 @@ bool sharing_send(struct sharing *sharing, struct affair *affair,
     natsStatus status = NATS_CONNECTION_CLOSED;
     uint64_t suppressed;
 
+    if (!is_up(sharing))
+        return false; /* the library would keep it for later */
     if (sharing->connection != NULL) {
         (void)snprintf(reply, sizeof reply, "%s.%" PRIu32 ".%" PRIu32,
                        sharing->inbox, affair->number, affair->serial);
@@ -386,8 +388,9 @@ static void watch_connection(struct sharing *sharing)
     const bool is_there = is_connected(sharing);
     const unsigned generation = nats_link_generation(sharing->options.link);
 
-    if (is_there &&
-        follower_takes_sessions(sharing->options.follower) != TAKING_UNKNOWN)
+    if (now_ms() >= sharing->begins_ms ||
+        (is_there &&
+         follower_takes_sessions(sharing->options.follower) != TAKING_UNKNOWN))
         atomic_store(&sharing->has_begun, true);
     if (generation != sharing->generation) {
         sharing->generation = generation;
@@ -422,7 +425,8 @@ static void look(struct sharing *sharing)
 
 static bool is_idle(const struct sharing *sharing)
 {
-    return list_is_empty(&sharing->busy) && list_is_empty(&sharing->asked);
+    return atomic_load(&sharing->has_begun) && list_is_empty(&sharing->busy) &&
+           list_is_empty(&sharing->asked);
 }
 
 static void turn(struct sharing *sharing)
