@@ -73,11 +73,12 @@ struct follower {
     uint64_t newest_id;        /* that was given */
     uint64_t missing_id;       /* to be told with the next step */
     uint64_t rewound_after, rewound_upto; /* likewise */
-    int64_t epoch_after_ns; /* a new epoch begins with the first message that
+    int64_t epoch_after_ns;  /* a new epoch begins with the first message that
                                is newer than this; 0: none does */
-    int64_t rewind_said_ns; /* the same, of a rewind that was counted */
-    bool begins_anywhere;   /* its sequence says where the reading begins */
-    bool owes_note;         /* of epochs, to the stream */
+    int64_t rewind_said_ns;  /* the same, of a rewind that was counted */
+    bool begins_anywhere;    /* its sequence says where the reading begins */
+    int64_t begins_after_ns; /* and is newer than this */
+    bool owes_note;          /* of epochs, to the stream */
     bool is_sealed;
     natsSubscription *subscription;
     char consumer[STREAM_CONSUMER_MAX];

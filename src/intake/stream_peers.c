@@ -107,14 +107,16 @@ static void note_peer(struct peers *peers, const struct stream_word *word)
         peers->count++;
 }
 
-static void note_position(struct peers *peers,
+/* Of the stream that is followed, or of a newer one, which may be next. */
+static void note_position(struct follower *follower,
                           const struct stream_position *position)
 {
-    struct stream_position *furthest = &peers->furthest;
+    struct stream_position *furthest = &follower->peers.furthest;
+    const bool is_of_another = position->created_ns != furthest->created_ns;
 
-    if (position->created_ns > furthest->created_ns ||
-        (position->created_ns == furthest->created_ns &&
-         stream_is_further(position, furthest)))
+    if (is_of_another ? position->created_ns > furthest->created_ns ||
+                            position->created_ns == follower->at.created_ns
+                      : stream_is_further(position, furthest))
         *furthest = *position;
 }
 
@@ -127,7 +129,7 @@ static void hear(struct follower *follower, const natsMsg *msg)
         word.boot == peers->boot)
         return;
     note_peer(peers, &word);
-    note_position(peers, &word.position);
+    note_position(follower, &word.position);
     peers->quiet_since_ms = now_ms();
     peers->has_asked |= word.asks;
     peers->has_heard_settled |= word.is_settled;

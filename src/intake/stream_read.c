@@ -64,6 +64,10 @@ static bool advance(struct follower *follower, const struct stream_place *place,
         return false;
     follower->consumer_sequence = place->consumer_sequence;
     follower->stream_last = place->sequence + place->left;
+    *is_old_out = follower->begins_anywhere &&
+                  place->message_ns <= follower->begins_after_ns;
+    if (*is_old_out)
+        return true;
     if (follower->begins_anywhere) {
         at->sequence = place->sequence - 1;
         if (at->message_ns == 0)

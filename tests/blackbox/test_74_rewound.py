@@ -5,6 +5,7 @@ rewind_rounds.py (tests/fault) does the same at random, with roaming clients."""
 
 import json
 import shutil
+import time
 
 import pytest
 from fault_proxy import FaultProxy
@@ -211,6 +212,22 @@ def test_what_is_older_than_the_remembered_ids_is_left_out_and_told(
     assert [event.data for event in news.take(2)] == ["c", "d"]
 
 
+def test_a_lost_message_of_early_in_a_second(reader, tape):
+    """What came less than that second later is new all the same: the library
+    writes times of such messages wrongly."""
+    tape.publish("a")
+    tape.keep()
+    tape.streams.last("EVENTS")
+    reader.wait_until_ready()
+    eventually(lambda: time.time() % 1 < 0.03, "the next second")
+    tape.publish("lost")
+    wait_for_text(reader, "lost")
+    tape.rewind()
+    tape.publish("new", "newer")
+    wait_for_text(reader, "newer")
+    assert list(ids_of(reader)) == ["a", "lost", "new", "newer"]
+
+
 # ---- who is told, and once ----------------------------------------------------
 
 def test_5_a_poll_in_what_was_lost_is_told_once(reader, tape):
@@ -236,6 +253,25 @@ def test_5_a_poll_in_what_was_lost_is_told_once(reader, tape):
     rest = reader.poll("/events/news", ids_of(reader)["lost 2"])
     assert [event["data"]["data"] for event in rest.events[1:]] == \
         ["lost 3", "new"]
+
+
+def test_5_a_time_in_what_was_lost_is_told(reader, tape):
+    """And one behind it is not."""
+    tape.publish("a")
+    tape.keep()
+    tape.publish("lost 2", "lost 3")
+    wait_until_stored(reader, 3)
+    tape.rewind()
+    see_rewind(reader)
+    tape.publish("new", "newer")
+    wait_for_text(reader, "newer")
+    times = {event["data"]: event["time"] for event in reader.dump()}
+    news = reader.sse("/events/news", times["lost 2"])
+    assert gap_of(news.next()) == "rewound"
+    assert [event.data for event in news.take(2)] in (
+        ["lost 3", "new"], ["new", "newer"])  # in one millisecond
+    assert reader.sse("/events/news", times["a"]).next().data == "lost 2"
+    assert reader.poll("/events/news?timeout=0", times["newer"]).events == []
 
 
 def gap_of_poll(element):
