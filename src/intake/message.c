@@ -15,7 +15,7 @@
  *
  * A message that amends an event names it in a header, Corrects or Withdraws.
  *
- * A message without headers is the usual case and costs five look-ups in a table
+ * A message without headers is the usual case and costs some look-ups in a table
  * that is not there. Headers are cut at a NUL by the library; names are
  * compared as they are written.
  */

@@ -3,8 +3,8 @@
  * A message asks for its acknowledgement in its reply subject: <inbox>.<ticket>.
  * One subscription on <inbox>.> hears them all, and the ticket says whose each
  * is. The library has calls for the same (js_PublishMsgAsync), but keeps a copy of
- * each message, a timer and a row in a table for what our slots know already:
- * twice the work per message (docs/benchmarks.md).
+ * each message, a timer and a row in a table for what our slots know already: a
+ * third of what a publish costs here (docs/benchmarks.md).
  *
  * Under load several wait in the library, and are told together: whoever waits
  * for them is woken once.
