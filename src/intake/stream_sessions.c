@@ -170,13 +170,14 @@ static void on_question(natsConnection *connection,
     (void)subscription;
     note->tag = NOTE_ASKED;
     note->msg = msg;
-    if (natsMsg_GetReply(msg) == NULL ||
-        atomic_fetch_add(&sharing->asked_waiting, 1) >= ASKED_MAX) {
+    if (natsMsg_GetReply(msg) != NULL) {
+        if (atomic_fetch_add(&sharing->asked_waiting, 1) < ASKED_MAX) {
+            tell(sharing, note);
+            return;
+        }
         (void)atomic_fetch_sub(&sharing->asked_waiting, 1);
-        note_destroy(note); /* who asks goes on without us */
-        return;
     }
-    tell(sharing, note);
+    note_destroy(note); /* who asks goes on without us */
 }
 
 static void on_complete(void *arg)
