@@ -114,6 +114,8 @@ static void note_position(struct follower *follower,
     struct stream_position *furthest = &follower->peers.furthest;
     const bool is_of_another = position->created_ns != furthest->created_ns;
 
+    if (position->created_ns == 0)
+        return; /* has never looked at it */
     if (is_of_another ? position->created_ns > furthest->created_ns ||
                             position->created_ns == follower->at.created_ns
                       : stream_is_further(position, furthest))

@@ -5,6 +5,7 @@ rewind_rounds.py (tests/fault) does the same at random, with roaming clients."""
 
 import json
 import shutil
+import signal
 import time
 
 import pytest
@@ -13,7 +14,7 @@ from jetstream import JetStream
 from nats_raw import NatsClient
 from patience import eventually
 from stream_world import *
-from stream_world import wait_for_check, wait_until_stored
+from stream_world import make, wait_for_check, wait_until_stored
 from test_71_stream import base_of
 from test_73_stream_faults import gap_of
 
@@ -77,6 +78,18 @@ def proxy(js):
         yield proxy
 
 
+@pytest.fixture
+def idle_another(js, tmp_path):
+    """Not started; its start does not wait until it is ready."""
+    world = make(tmp_path / "later", js)
+    world.nats_server = None
+    try:
+        yield world
+        world.end()
+    finally:
+        world.abandon()
+
+
 def see_rewind(world):
     world.wait_for_metric("stream_rewinds", lambda n: n == 1)
 
@@ -127,6 +140,33 @@ def test_an_empty_instance_hears_of_it_too(reader, another, tape):
     for world in (reader, fresh):
         wait_for_text(world, "new")
     assert ids_of(fresh)["new"] == ids_of(reader)["new"]
+
+
+def test_one_that_knows_nothing_says_nothing(reader, idle_another, tape):
+    """Its word is no newer news than that of one that knows. The one that knows
+    stands still meanwhile; its words are repeated here, as it said them."""
+    tape.publish("a")
+    tape.keep()
+    tape.publish("lost")
+    wait_for_text(reader, "lost")
+    tape.rewind()
+    see_rewind(reader)
+    words = tape.streams.client.subscribe("tidings.position.EVENTS")
+    known = words.next().data
+    reader.process.send_signal(signal.SIGSTOP)
+    try:
+        idle_another.start(stream_peers_ms=1500)
+        while words.next().data.split(b" ")[1][:1] != b"1":
+            pass  # until it asks
+        for word in (known, b"7 100 0 0 0 0 "):
+            tape.streams.client.publish("tidings.position.EVENTS", word)
+        see_rewind(idle_another)
+    finally:
+        reader.process.send_signal(signal.SIGCONT)
+    tape.publish("new")
+    for world in (reader, idle_another):
+        wait_for_text(world, "new")
+    assert ids_of(idle_another)["new"] == ids_of(reader)["new"]
 
 
 def test_who_was_away_meanwhile_sees_it_at_the_start(reader, tape):
