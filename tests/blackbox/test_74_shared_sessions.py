@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import shutil
 import time
 
 import pytest
@@ -582,15 +583,44 @@ def test_beyond_its_limit_an_instance_asks_the_stream(followed, another):
     assert (answer.status, answer.error) == (503, "sessions_full")
 
 
-def test_a_rewound_stream_moves_no_session_back(pair, streams):
-    """Its newest messages are gone, also about sessions; the journals know."""
+def test_a_purged_stream_moves_no_session_back(pair, streams):
+    """Its messages are gone, also about sessions; the journals know."""
     a, b = pair
     short(a, "s")
     publish(pair, "one")
     assert short(a, "s") == ["one"]
     wait_until_told(a)
-    streams.purge("EVENTS", seq=streams.last("EVENTS") + 1)
+    streams.purge("EVENTS")
     assert short(a, "s") == []
     publish(pair, "two")
     assert short(b, "s") == ["two"]
     assert short(a, "s") == []
+
+
+def test_a_rewound_stream_moves_no_session_back(pair, js, tmp_path):
+    """It has lost what was told last; who read that tells it again."""
+    a, b = pair
+    short(a, "s")
+    publish(pair, "one")
+    assert short(b, "s") == ["one"]
+    wait_until_told(b)
+    js.kill()
+    shutil.copytree(js.store, tmp_path / "copy")
+    js.start()
+    for world in pair:
+        wait_until_back(world)
+    publish(pair, "lost")
+    assert short(a, "s") == ["lost"]
+    assert ack(b, "s", session(a, "s")["sent"])
+    js.kill()
+    shutil.rmtree(js.store)
+    shutil.copytree(tmp_path / "copy", js.store)
+    js.start()
+    for world in pair:
+        world.wait_for_metric("stream_rewinds", lambda n: n == 1)
+    publish(pair, "new")
+    told = short(b, "s")
+    assert told[0]["reason"] == "rewound" and told[1:] == ["new"]
+    assert short(a, "s") == short(b, "s") == []
+    publish(pair, "last")
+    assert short(a, "s") == ["last"]
