@@ -20,6 +20,7 @@
 
 #define MESSAGE_MAX_BYTES 1024
 #define CODE_OVERTAKEN    10071 /* wrong last sequence */
+#define CODE_OVERTAKING   10164 /* the same, by one that is on its way (2.11) */
 #define CODE_NO_MESSAGE   10037
 #define ID_MAX            ((UINT64_C(1) << 53) - 1)
 
@@ -297,7 +298,8 @@ enum status session_ack_parse(struct text reply, uint64_t *sequence_out)
         return ST_BUSY;
     code = error_code(reply);
     if (code != 0)
-        return code == CODE_OVERTAKEN ? ST_RESERVED : ST_BUSY;
+        return code == CODE_OVERTAKEN || code == CODE_OVERTAKING ? ST_RESERVED
+                                                                 : ST_BUSY;
     return find_member(reply, "seq", &sequence) &&
                    read_number(sequence, UINT64_MAX, sequence_out)
                ? ST_OK

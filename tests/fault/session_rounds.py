@@ -2,12 +2,12 @@
 """session_rounds.py -- sessions whose clients go from instance to instance, while
 these and the nats-server are killed.
 
-    session_rounds.py [--rounds 10] [--readers 8] [--seed N] [--keep]
+    session_rounds.py [--rounds 10] [--readers 8] [--servers 1] [--seed N] [--keep]
 
 Two instances follow one stream. A publisher offers each event under its key until
 it is told an id. Each reader has a session and asks a randomly drawn instance for
 what comes next, by short-poll or long-poll; it keeps no position. In each round one
-instance, or the nats-server, is killed and started again.
+instance, or the nats-server (of three the stream's leader), is killed and started again.
 
 What readers got is compared with the journal: nothing lost; each answer whole and in
 order. After a kill an answer may have what the answer before it had, and nothing
@@ -32,8 +32,7 @@ import traceback
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]
                        / "blackbox"))
 
-from jetstream import JetStream  # noqa: E402
-from nats_raw import NatsClient, NatsServer, free_port  # noqa: E402
+from nats_cluster import NatsCluster  # noqa: E402
 from patience import eventually  # noqa: E402
 from world import World, missing_binary  # noqa: E402
 
@@ -44,13 +43,10 @@ TROUBLE = (OSError, http.client.HTTPException, ValueError)
 class Run:
     """Two instances, a stream, and how often something was killed."""
 
-    def __init__(self, directory, seed):
+    def __init__(self, directory, seed, servers):
         self.random = random.Random(seed)
-        (directory / "js").mkdir()
-        self.nats = NatsServer(directory / "js", free_port(), has_streams=True)
-        client = NatsClient(self.nats.port)
-        JetStream(client).create("EVENTS")
-        client.close()
+        self.nats = NatsCluster(directory / "js", servers)
+        self.nats.create("EVENTS")
         self.worlds = [self.make_world(directory / name) for name in "ab"]
         self.kills = 0     # begun and ended ones: odd while one is under way
         self.outages = 0   # of these, of the nats-server, counted likewise
@@ -82,9 +78,12 @@ class Run:
         is_outage = victim is self.nats
         self.kills += 1
         self.outages += is_outage
-        victim.kill()
+        which = [self.nats.leader("EVENTS")] if is_outage else []
+        victim.kill(*which)
         time.sleep(self.random.uniform(0, 0.3))
-        victim.start()
+        victim.start(*which)
+        if is_outage:
+            self.nats.wait_until_whole("EVENTS")
         for world in self.worlds:
             world.wait_until_ready()
         self.kills += 1
@@ -235,6 +234,7 @@ def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--rounds", type=int, default=10)
     parser.add_argument("--readers", type=int, default=8)
+    parser.add_argument("--servers", type=int, default=1)
     parser.add_argument("--seed", type=int,
                         default=random.randrange(1 << 32))
     parser.add_argument("--keep", action="store_true")
@@ -244,7 +244,7 @@ def main():
         return 2
     directory = pathlib.Path(tempfile.mkdtemp(prefix="session_rounds."))
     print(f"seed {arguments.seed}, {directory}")
-    run = Run(directory, arguments.seed)
+    run = Run(directory, arguments.seed, arguments.servers)
     faults = None
     try:
         faults = judge(run, *rounds(run, arguments))

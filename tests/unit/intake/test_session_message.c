@@ -185,6 +185,11 @@ static void the_servers_acknowledgement_is_read(void **state)
                           &sequence),
         ST_RESERVED);
     assert_int_equal(
+        session_ack_parse(text_of("{\"error\":{\"code\":400,\"err_code\":"
+                                  "10164}}"),
+                          &sequence),
+        ST_RESERVED);
+    assert_int_equal(
         session_ack_parse(text_of("{\"error\":{\"code\":503,\"err_code\":"
                                   "10077},\"stream\":\"S\",\"seq\":0}"),
                           &sequence),
