@@ -6,8 +6,8 @@ import json
 
 from marks import serve
 from stream_world import *
-from test_74_shared_sessions import (pair, publish, short, subject_of,
-                                     wait_until_told)
+from shared_sessions import (pair, publish, short, subject_of,
+                             wait_until_told)
 
 
 def newest_state(streams, name):

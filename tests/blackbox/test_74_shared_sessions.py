@@ -1,61 +1,17 @@
 """Shelf 74: sessions that all instances of a stream know. Protocol.md 2 and 7."""
 
-import hashlib
-import json
 import os
-import shutil
 import time
 
 import pytest
 
 from marks import serve
 from patience import eventually
+from shared_sessions import (ack, alone, ids_of, open_stream, publish,
+                             session, short, subject_of, texts,
+                             wait_until_told, pair)
 from stream_world import *
-from stream_world import wait_for_check
 from tokens import SECRET, bearer
-
-JSON = {"Content-Type": "application/json"}
-
-
-@pytest.fixture
-def pair(followed, another):
-    return followed, another()
-
-
-def texts(answer):
-    return [event["data"]["data"] for event in answer.events]
-
-
-def short(world, name, target="/events/news", **more):
-    """What a short-poll of the session gets."""
-    return texts(world.poll(f"{target}?" + world.query(
-        session=name, flavor="short-poll", **more)))
-
-
-def ack(world, name, number):
-    answer = world.post(f"/sessions/{name}/ack", json.dumps({"id": number}),
-                        JSON)
-    assert answer.status == 200, answer
-    return answer.json()["acked"]
-
-
-def session(world, name):
-    answer = world.get(f"/sessions/{name}")
-    return answer.json() if answer.status == 200 else None
-
-
-def publish(worlds, *texts):
-    """Published, and in every journal."""
-    numbers = [worlds[0].publish("news", text) for text in texts]
-    for world in worlds:
-        wait_until_there(world, numbers[-1])
-    return numbers
-
-
-def wait_until_there(world, number):
-    eventually(lambda: (world.get("/channels/news").status == 200 and
-                        world.get("/channels/news").json()["last_id"] >= number),
-               f"event {number} in the journal")
 
 
 def test_a_session_that_was_made_at_a_is_known_at_b(pair):
@@ -64,22 +20,6 @@ def test_a_session_that_was_made_at_a_is_known_at_b(pair):
     publish(pair, "one")
     assert short(b, "s") == ["one"]
     assert session(a, "s")["sent"] == session(b, "s")["sent"] > 0
-
-
-def wait_until_told(world):
-    """What it has answered is in the stream."""
-    world.wait_for_metric("journal_sessions_owed", lambda owed: owed == 0)
-
-
-def wait_until_back(world):
-    """It is connected again, and has looked at the stream."""
-    world.wait_for_metric("nats_connected", lambda up: up == 1)
-    eventually(lambda: world.get("/readyz").status == 200, "/readyz to say 200")
-
-
-def alone(worlds):
-    """Requests that were served without knowing what others know."""
-    return sum(world.metrics()["sessions_alone"] for world in worlds)
 
 
 # ---- every flavor -----------------------------------------------------------
@@ -102,12 +42,6 @@ def test_polls_may_go_to_any_instance_in_turn(pair, more):
         got += ids_of(answer)
     assert got == expected
     assert alone(pair) == 0
-
-
-def ids_of(answer):
-    if answer.headers["Content-Type"].startswith("application/json"):
-        return [event["id"] for event in answer.json()]
-    return [json.loads(line)["id"] for line in answer.text.splitlines()]
 
 
 @serve(session_messages_per_second=1000)
@@ -156,21 +90,6 @@ def test_one_session_does_not_flood_the_stream(pair, streams):
     messages = streams.last("EVENTS") - before - 20
     assert messages <= 8 * (time.monotonic() - started + 2)
     assert alone(pair) == 0
-
-
-def open_stream(world, flavor):
-    target = "/events/news?session=s"
-    if flavor == "websocket":
-        socket = world.websocket(target)
-        return socket, lambda: socket.next_json()["id"], \
-            lambda number: socket.say(ack=number)
-    if flavor == "lines":
-        lines = world.lines(target + "&xhr=1&envelope=1")
-        return lines, lambda: lines.next_json()["id"], \
-            lambda number: ack(world, "s", number)
-    stream = world.sse(target)
-    return stream, lambda: int(stream.next().id), \
-        lambda number: ack(world, "s", number)
 
 
 @pytest.mark.parametrize("flavor", ["eventsource", "lines", "websocket"])
@@ -334,11 +253,6 @@ def test_nobody_sees_the_messages_about_sessions(pair, streams):
         assert world.metrics()["nats_rejected"] == 0
 
 
-def subject_of(name):
-    return "events.$tidings.sessions." + \
-        hashlib.sha256(name.encode()).hexdigest()
-
-
 def test_a_publisher_by_http_cannot_write_about_sessions(pair):
     for channel in ("$tidings.sessions.s", "%24tidings.sessions.s",
                     subject_of("s")[len("events."):]):
@@ -361,266 +275,3 @@ def test_what_no_instance_wrote_moves_no_session(pair, streams, text):
                            for world in pair), "the message to be counted")
     assert short(b, "s") == ["one"]
     assert short(a, "s") == []
-
-
-# ---- ends and beginnings ----------------------------------------------------
-
-def test_an_instance_that_begins_empty_knows_all_sessions(pair, another):
-    a, b = pair
-    for n in range(30):
-        short(pair[n % 2], f"s{n}")
-    publish(pair, "one", "two")
-    for n in range(0, 30, 2):
-        assert short(a, f"s{n}") == ["one", "two"]
-    c = another()
-    for n in range(30):
-        assert short(c, f"s{n}") == ([] if n % 2 == 0 else ["one", "two"])
-    assert c.metrics()["sessions_alone"] == 0
-
-
-def state_of(name, number):
-    """What an instance that is gone would have told of a session."""
-    return json.dumps({"session": name, "born": 7, "acked": number,
-                       "sent": number, "used": int(time.time() * 1000),
-                       "by": "0123456789abcdef"})
-
-
-def test_an_instance_that_began_empty_has_read_them_all(
-        followed, another, js, streams):
-    """More than a handful; without the stream it knows what it has read."""
-    number = followed.publish("news", "one")
-    for n in range(530):
-        streams.client.ask(subject_of(f"s{n}"), state_of(f"s{n}", number))
-    c = another()
-    eventually(lambda: c.metrics()["journal_sessions"] == 530, "530 sessions")
-    c.verify()
-    js.kill()
-    eventually(lambda: c.metrics()["nats_connected"] == 0, "the loss")
-    for n in range(0, 530, 53):
-        assert session(c, f"s{n}")["acked"] == number
-    js.start()
-
-
-def test_a_kill_of_a_repeats_at_most_the_last_answer(pair):
-    a, b = pair
-    short(a, "s")
-    told = []
-    for turn in range(4):
-        publish([a, b], f"{turn}")
-        told.append(short(a, "s"))
-        assert told[-1] in ([f"{turn}"], [turn])
-        a.kill()
-        again = short(b, "s")
-        assert again in ([], told[-1])
-        a.start()
-        publish([a, b], f"again {turn}")
-        assert short(a, "s") == [f"again {turn}"]
-
-
-def test_what_was_acknowledged_outlives_a_kill_of_any_instance(pair):
-    a, b = pair
-    short(a, "s")
-    for turn in range(4):
-        here, there = (a, b) if turn % 2 == 0 else (b, a)
-        numbers = publish(pair, "one", "two")
-        assert ack(here, "s", numbers[0]) == numbers[0]
-        here.kill()
-        assert session(there, "s")["acked"] == numbers[0]
-        assert short(there, "s") == ["two"]
-        here.start()
-        assert short(here, "s") == []
-
-
-def test_a_stop_of_a_repeats_nothing_at_b(pair):
-    """Polls that wait are answered at the stop, and others hear of it."""
-    a, b = pair
-    publish(pair, "before")
-    waiting = []
-    for n in range(40):
-        short(b, f"s{n}")
-        waiting.append(a.begin_poll(f"/events/news?session=s{n}"))
-    a.wait_for_subscribers(40)
-    b.publish("news", "last")
-    for connection in waiting:
-        assert texts(a.poll_answer(connection)) == ["last"]
-    a.stop()
-    for n in range(40):
-        assert short(b, f"s{n}") == []
-    a.start()
-
-
-def test_a_message_is_learned_with_its_sequence(followed, streams):
-    """Whenever it is killed: what stands before the newest event is known."""
-    name, pairs = "s", []
-    for n in range(1, 4001):
-        pairs.append(streams.client.format(subject_of(name),
-                                           state_of(name, n)))
-        pairs.append(streams.client.format("events.news", str(n)))
-    streams.client.send(b"".join(pairs))
-    followed.wait_for_metric("stream_sequence", lambda at: at > 100)
-    followed.kill()
-    last = int(followed.dump()[-1]["data"])
-    listed = followed.tidings("log", "sessions", "--data", followed.data)
-    stored = json.loads(listed.stdout)
-    assert (stored["session"], stored["born"]) == (name, 7)
-    assert last <= stored["acked"] <= last + 1
-    followed.start()
-
-
-# ---- the stream is away -----------------------------------------------------
-
-def test_without_the_stream_sessions_go_on_and_are_told_later(pair, js):
-    a, b = pair
-    short(a, "s")
-    publish(pair, *(f"{n}" for n in range(3)))
-    js.kill()
-    eventually(lambda: a.metrics()["nats_connected"] == 0, "the loss")
-    assert short(a, "s") == [0, 1, 2]
-    assert short(a, "s") == []
-    answer = a.post("/sessions/s/ack?id=1")
-    assert (answer.status, answer.error) == (503, "stream_refuses")
-    assert a.http("DELETE", "/sessions/s").status == 503
-    assert a.metrics()["journal_sessions_owed"] == 1
-    js.start()
-    wait_until_back(b)
-    wait_until_told(a)
-    assert short(b, "s") == []
-    publish(pair, "after")
-    assert short(b, "s") == ["after"]
-    assert short(a, "s") == []
-
-
-def test_what_was_not_told_before_a_restart_is_told_after_it(pair, js):
-    a, b = pair
-    short(a, "s")
-    publish(pair, "one")
-    js.kill()
-    eventually(lambda: a.metrics()["nats_connected"] == 0, "the loss")
-    assert short(a, "s") == ["one"]
-    a.stop()
-    js.start()
-    a.start()
-    wait_until_back(b)
-    wait_until_told(a)
-    assert short(b, "s") == []
-
-
-def test_a_kill_of_the_nats_server_loses_no_position(pair, js):
-    a, b = pair
-    short(a, "s")
-    for turn in range(4):
-        number = publish(pair, f"text {turn}")[0]
-        assert short(pair[turn % 2], "s") == [f"text {turn}"]
-        for world in pair:
-            wait_until_told(world)
-        js.kill()
-        js.start()
-        for world in pair:
-            wait_until_back(world)
-        assert short(pair[(turn + 1) % 2], "s") == []
-        assert session(a, "s")["acked"] == number
-
-
-def test_a_full_stream_takes_no_acknowledgement(pair, streams):
-    a, b = pair
-    short(a, "s")
-    number = publish(pair, "one")[0]
-    streams.update("EVENTS", discard="new",
-                   max_msgs=streams.info("EVENTS")["state"]["messages"])
-    answer = a.post(f"/sessions/s/ack?id={number}")
-    assert (answer.status, answer.error) == (503, "stream_refuses")
-    assert "Retry-After" in answer.headers
-    assert a.http("DELETE", "/sessions/s").status == 503
-    assert short(a, "s") == []  # it has it, as it says
-    streams.update("EVENTS", discard="old", max_msgs=-1)
-    wait_until_told(a)
-    assert session(b, "s")["acked"] == number
-
-
-@serve(session_wait_ms=500)
-def test_an_instance_that_starts_without_the_stream_does_not_wait_for_ever(
-        followed, js):
-    """For a moment, as it may know nothing yet; then no more."""
-    short(followed, "s")
-    followed.kill()
-    js.kill()
-    followed.start(nats=f"nats://localhost:{js.port}")  # which is not there
-    assert session(followed, "s") is not None
-    started = time.monotonic()
-    for _ in range(20):
-        assert short(followed, "s") == []
-    assert followed.metrics()["sessions_alone"] == 21
-    assert time.monotonic() - started < 20 * 0.5  # each would wait so long
-    js.start()
-
-
-@pytest.mark.parametrize("subjects", [["events.news"], ["events.*"]])
-def test_a_stream_without_their_subjects_leaves_sessions_local(
-        idle_followed, streams, subjects):
-    streams.create("EVENTS", subjects=subjects)
-    a = idle_followed.start()
-    wait_for_check(a, "ok")
-    assert short(a, "s") == []
-    number = a.publish("news", "one")
-    assert short(a, "s") == ["one"]
-    assert ack(a, "s", number) == number
-    a.restart()
-    assert short(a, "s") == []
-    assert a.output().count("the stream's subjects do not have those of "
-                            "sessions") == 2  # once in each life
-    assert a.http("DELETE", "/sessions/s").status == 200
-
-
-@serve(sessions_max=3)
-def test_beyond_its_limit_an_instance_asks_the_stream(followed, another):
-    b = another(sessions_max=2)
-    for n in range(3):
-        short(followed, f"s{n}")
-    b.wait_for_metric("journal_sessions", lambda count: count == 2)
-    eventually(lambda: b.metrics()["journal_sessions_left_out"] == 1,
-               "one left out")
-    answer = b.get("/events/news?session=new&flavor=short-poll")
-    assert (answer.status, answer.error) == (503, "sessions_full")
-
-
-def test_a_purged_stream_moves_no_session_back(pair, streams):
-    """Its messages are gone, also about sessions; the journals know."""
-    a, b = pair
-    short(a, "s")
-    publish(pair, "one")
-    assert short(a, "s") == ["one"]
-    wait_until_told(a)
-    streams.purge("EVENTS")
-    assert short(a, "s") == []
-    publish(pair, "two")
-    assert short(b, "s") == ["two"]
-    assert short(a, "s") == []
-
-
-def test_a_rewound_stream_moves_no_session_back(pair, js, tmp_path):
-    """It has lost what was told last; who read that tells it again."""
-    a, b = pair
-    short(a, "s")
-    publish(pair, "one")
-    assert short(b, "s") == ["one"]
-    wait_until_told(b)
-    js.kill()
-    shutil.copytree(js.store, tmp_path / "copy")
-    js.start()
-    for world in pair:
-        wait_until_back(world)
-    publish(pair, "lost")
-    assert short(a, "s") == ["lost"]
-    assert ack(b, "s", session(a, "s")["sent"])
-    js.kill()
-    shutil.rmtree(js.store)
-    shutil.copytree(tmp_path / "copy", js.store)
-    js.start()
-    for world in pair:
-        world.wait_for_metric("stream_rewinds", lambda n: n == 1)
-    publish(pair, "new")
-    told = short(b, "s")
-    assert told[0]["reason"] == "rewound" and told[1:] == ["new"]
-    assert short(a, "s") == short(b, "s") == []
-    publish(pair, "last")
-    assert short(a, "s") == ["last"]
