@@ -29,19 +29,18 @@
 
 #include <tidings/check.h>
 #include <tidings/clock.h>
-#include <tidings/registry.h>
 
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 
-#define READ_MS    1000
-#define ASK_MS     500
-#define TELL_MS    2000
-#define PAUSE_MS   5
-#define PATIENT_MS 250
-#define RETRY_MS   500
-#define LINGER_MS  20 /* a look is often followed by something to tell */
+#define READ_MS   1000
+#define ASK_MS    500
+#define TELL_MS   2000
+#define PAUSE_MS  5
+#define LINGER_MS 20 /* a look is often followed by something to tell */
+#define VAIN_MS   20 /* before the stream is read again; doubled each time */
+#define VAIN_MOST 5
 
 #define BIT(stage) (1u << (stage))
 
@@ -68,90 +67,6 @@ static void become(struct affair *affair, enum affair_stage stage,
 static struct text name_of(const struct affair *affair)
 {
     return session_name_text(&affair->name);
-}
-
-/* ---- the table of affairs ------------------------------------------------ */
-
-static struct affair **bucket_of(struct sharing *sharing, struct text name)
-{
-    return &sharing->buckets[registry_hash(name) % SHARING_BUCKETS];
-}
-
-static struct affair *fresh_affair(struct sharing *sharing)
-{
-    struct affair *affair = sharing->free_affairs;
-
-    if (affair != NULL) {
-        sharing->free_affairs = affair->next;
-        return affair;
-    }
-    affair = must_calloc(1, sizeof *affair);
-    if (sharing->affair_count == sharing->affair_room) {
-        sharing->affair_room = sharing->affair_room * 2 + 64;
-        sharing->affairs =
-            must_realloc((void *)sharing->affairs,
-                         sharing->affair_room * sizeof(sharing->affairs[0]));
-    }
-    affair->number = sharing->affair_count;
-    affair->serial = 1;
-    sharing->affairs[sharing->affair_count++] = affair;
-    return affair;
-}
-
-struct affair *affair_of(struct sharing *sharing, struct text name)
-{
-    struct affair **bucket = bucket_of(sharing, name);
-    struct affair *affair = *bucket;
-
-    while (affair != NULL && !text_equals(name_of(affair), name))
-        affair = affair->next;
-    if (affair != NULL)
-        return affair;
-    affair = fresh_affair(sharing);
-    *affair =
-        (struct affair){.number = affair->number, .serial = affair->serial};
-    session_name_set(&affair->name, name);
-    list_init(&affair->calls);
-    affair->patient_ms = now_ms() + PATIENT_MS;
-    affair->next = *bucket;
-    *bucket = affair;
-    list_append(&sharing->busy, &affair->node);
-    sharing->busy_count++;
-    return affair;
-}
-
-struct affair *affair_find(struct sharing *sharing, uint32_t number,
-                           uint32_t serial)
-{
-    struct affair *affair =
-        number < sharing->affair_count ? sharing->affairs[number] : NULL;
-
-    return affair != NULL && affair->serial == serial &&
-                   affair->stage != AFFAIR_OPEN
-               ? affair
-               : NULL;
-}
-
-static void end_affair(struct sharing *sharing, struct affair *affair)
-{
-    struct affair **link = bucket_of(sharing, name_of(affair));
-
-    CHECK(affair->stage == AFFAIR_OPEN && list_is_empty(&affair->calls));
-    while (*link != affair)
-        link = &(*link)->next;
-    *link = affair->next;
-    list_remove(&affair->node);
-    sharing->busy_count--;
-    affair->next = sharing->free_affairs;
-    sharing->free_affairs = affair;
-}
-
-void affairs_fini(struct sharing *sharing)
-{
-    CHECK(sharing->busy_count == 0);
-    for (unsigned i = 0; i < sharing->affair_count; i++)
-        free(sharing->affairs[i]);
-    free((void *)sharing->affairs);
 }
 
 /* ---- calls --------------------------------------------------------------- */
@@ -226,8 +141,8 @@ void affair_give_up(struct sharing *sharing, struct affair *affair,
     if (sessions_offer(sharing->sessions, name_of(affair), &offer) == ST_OK &&
         offer.is_owed)
         sessions_owe(sharing->sessions, name_of(affair));
-    sharing->retry_ms = now_ms() + RETRY_MS;
-    end_affair(sharing, affair);
+    sharing->is_in_vain = true;
+    affair_end(sharing, affair);
 }
 
 void affair_reset(struct affair *affair)
@@ -328,6 +243,26 @@ static void be_first(struct sharing *sharing, struct affair *affair)
     sessions_owe(sharing->sessions, name_of(affair));
 }
 
+/* The stream is there, or this process has not waited for it yet. */
+static bool may_say_more(const struct sharing *sharing)
+{
+    return !atomic_load(&sharing->has_begun) ||
+           follower_takes_sessions(sharing->options.follower) != TAKING_UNKNOWN;
+}
+
+/* It refuses, or it is not known what its sequences stand for: who waits may
+ * learn more in a moment. */
+static void read_in_vain(struct sharing *sharing, struct affair *affair)
+{
+    if (list_is_empty(&affair->calls) || !may_say_more(sharing)) {
+        affair_give_up(sharing, affair, ST_BUSY);
+        return;
+    }
+    become(affair, AFFAIR_OPEN, (int64_t)VAIN_MS << affair->vain);
+    if (affair->vain < VAIN_MOST)
+        affair->vain++;
+}
+
 static void on_read(struct sharing *sharing, struct affair *affair,
                     struct text reply)
 {
@@ -340,9 +275,10 @@ static void on_read(struct sharing *sharing, struct affair *affair,
         return;
     }
     if (st != ST_OK || !learn(sharing, affair, buffer_text(&sharing->reply))) {
-        become(affair, AFFAIR_OPEN, 4 * PAUSE_MS); /* again in a moment */
+        read_in_vain(sharing, affair);
         return;
     }
+    affair->vain = 0;
     affair->knows_sequence = true;
     if (affair->owner != 0 && affair->owner != sharing->self &&
         !seeded_bug("session-owner-unasked"))
@@ -431,6 +367,7 @@ static void on_told(struct sharing *sharing, struct affair *affair,
     become(affair, AFFAIR_OPEN, 0);
     affair->knows_sequence = st == ST_OK;
     if (st == ST_OK) {
+        sharing->is_in_vain = false;
         nats_count(METRIC_sessions_told, 1);
         affair->sequence = sequence;
         affair->version =
@@ -538,7 +475,7 @@ void affair_go_on(struct sharing *sharing, struct affair *affair)
         }
     }
     if (list_is_empty(&affair->calls)) {
-        end_affair(sharing, affair);
+        affair_end(sharing, affair);
         return;
     }
     answer_all(sharing, affair, ST_OK);

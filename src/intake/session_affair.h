@@ -55,6 +55,7 @@ struct affair {
     uint32_t number, serial;
     int64_t due_ms;     /* the stage is in vain, or OPEN may be looked at */
     int64_t patient_ms; /* so long for an answer that is being written */
+    unsigned vain;      /* reads that said nothing, one after the other */
     bool knows_sequence;
     uint64_t sequence;          /* of the newest message; 0: there is none */
     uint64_t owner;             /* who wrote that; 0: nobody */
@@ -96,10 +97,13 @@ struct sharing {
     struct list_node calls; /* waiting ones, by age */
     struct list_node asked; /* questions of others */
     int64_t look_ms;        /* at all that is busy */
-    int64_t retry_ms;       /* what was owed in vain */
+    bool is_in_vain;  /* the stream took nothing, when it was last tried */
+    int64_t retry_ms; /* then: the next of what is owed */
     struct buffer text, subject, question, reply;
     struct log_limit troubles;
 };
+
+/* ---- session_affair_table.c ---------------------------------------------- */
 
 /* Finds it or opens it. */
 struct affair *affair_of(struct sharing *sharing, struct text name);
@@ -107,6 +111,13 @@ struct affair *affair_of(struct sharing *sharing, struct text name);
 /* The affair of a reply's token; NULL: it is over. */
 struct affair *affair_find(struct sharing *sharing, uint32_t number,
                            uint32_t serial);
+
+/* Nobody waits for it any more. */
+void affair_end(struct sharing *sharing, struct affair *affair);
+
+void affairs_fini(struct sharing *sharing);
+
+/* ---- session_affair.c ---------------------------------------------------- */
 
 /* Takes the publish. */
 void affair_add_call(struct affair *affair, struct sharing *sharing,
@@ -131,8 +142,6 @@ void affair_give_up(struct sharing *sharing, struct affair *affair,
 
 void waiting_answer(struct sharing *sharing, struct waiting *waiting,
                     enum status result);
-
-void affairs_fini(struct sharing *sharing);
 
 /* session_questions.c: another process asks; takes the message. */
 void questions_hear(struct sharing *sharing, natsMsg **msg);

@@ -40,6 +40,7 @@
 #define OWED_AT_ONCE 64
 #define BUSY_MAX     256 /* affairs that nobody waits for */
 #define LOOK_MS      5
+#define RETRY_MS     500
 #define IDLE_MS      200
 #define STOP_MS      2000
 
@@ -341,20 +342,31 @@ static void handle(struct sharing *sharing, struct msg *msg)
     }
 }
 
+/* While the stream takes nothing, one is enough to find out when it does. */
+static unsigned room_for_owed(const struct sharing *sharing)
+{
+    if (sharing->is_in_vain)
+        return 1;
+    return sharing->busy_count < BUSY_MAX ? OWED_AT_ONCE : 0;
+}
+
 static void take_owed(struct sharing *sharing)
 {
     struct session_name names[OWED_AT_ONCE];
-    unsigned count = OWED_AT_ONCE;
+    unsigned room, count;
 
     if (follower_takes_sessions(sharing->options.follower) != TAKING_ALL ||
         now_ms() < sharing->retry_ms)
         return;
-    while (count == OWED_AT_ONCE && sharing->busy_count < BUSY_MAX) {
-        count = sessions_take_owed(sharing->sessions, names, OWED_AT_ONCE);
+    do {
+        room = room_for_owed(sharing);
+        count = sessions_take_owed(sharing->sessions, names, room);
         for (unsigned i = 0; i < count; i++)
             affair_go_on(sharing,
                          affair_of(sharing, session_name_text(&names[i])));
-    }
+    } while (count == OWED_AT_ONCE);
+    if (sharing->is_in_vain)
+        sharing->retry_ms = now_ms() + RETRY_MS;
 }
 
 static void each_affair(struct sharing *sharing,

@@ -63,6 +63,9 @@ void follower_become(struct follower *follower, enum follower_state state)
     const bool is_error = state == FOLLOWER_FALLING ||
                           state == FOLLOWER_MISSING || state == FOLLOWER_SEALED;
 
+    if (state == FOLLOWER_FALLING || state == FOLLOWER_MISSING ||
+        state == FOLLOWER_REFUSED) /* what it takes shows when it is there */
+        atomic_store(&follower->takes_sessions, TAKING_UNKNOWN);
     if (before == (int)state)
         return;
     nats_set(METRIC_stream_alarm, follower_alarm(follower) != NULL);

@@ -6,8 +6,8 @@ import json
 
 from marks import serve
 from stream_world import *
-from shared_sessions import (pair, publish, short, subject_of,
-                             wait_until_told)
+from shared_sessions import pair, publish, short, subject_of
+from stream_world import wait_for_check
 
 
 def newest_state(streams, name):
@@ -30,3 +30,33 @@ def test_a_question_without_a_reply_stops_no_answers(pair, streams):
     publish(pair, "two")
     assert short(a, "s") == ["two"]  # no more in this second
     assert short(b, "s") == []
+
+
+def count(subscription):
+    """Messages until there were none for a moment, or far too many."""
+    number = 0
+    try:
+        while number < 1000:
+            subscription.next(0.7)
+            number += 1
+    except AssertionError:
+        pass
+    return number
+
+
+@serve(session_wait_ms=100)
+def test_without_its_stream_what_is_owed_asks_nobody(pair, streams):
+    """Nor does who waits: it is there or not, and somebody else finds out."""
+    a, _ = pair
+    for n in range(20):
+        short(a, f"s{n}")
+    publish(pair, "one")
+    a.restart()
+    wait_for_check(a, "ok")
+    streams.delete("EVENTS")
+    wait_for_check(a, "no such stream")
+    asked = streams.client.subscribe("$JS.API.STREAM.MSG.GET.EVENTS")
+    for n in range(20):
+        assert short(a, f"s{n}") == ["one"]
+    assert a.metrics()["journal_sessions_owed"] == 20
+    assert count(asked) <= 20
