@@ -118,7 +118,7 @@
     CHOICE(stream_ack,          "journal", "journal|stream",                  "an HTTP publish is answered when it is in this journal too, or once the stream has it") \
     NUMBER(stream_ack_ms,       5000,           10,  600000,        "ms",     "an HTTP publish that has no answer by then is told 503")     \
     NUMBER(stream_in_flight,    8192,           1,   1000000,       "events", "of HTTP publishers, waiting for the stream; beyond it they are told 503") \
-    NUMBER(session_wait_ms,     2000,           10,  60000,         "ms",     "a request with a session waits so long for what other instances know of it; then it is served with what is known here") \
+    NUMBER(session_wait_ms,     2000,           10,  60000,         "ms",     "a request with a session waits so long for what other instances know of it; then it is served with what is known here, or refused") \
     NUMBER(session_messages_per_second, 50,     1,   100000,        "count",  "about one session, from this instance into the stream; what comes beyond it waits") \
     FLAG  (presence,            false,                              "flag",   "tell NATS how many subscribe to each channel")              \
     WORD  (presence_prefix,     "tidings.presence",                 "subject", "the part of those subjects before the channel")           \

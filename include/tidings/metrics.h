@@ -98,7 +98,7 @@
     METRIC(stream_publish_failed,    "counter", "events that it did not acknowledge")                 \
     METRIC(stream_in_flight,         "gauge",   "events that wait for its acknowledgement") \
     METRIC(sessions_told,            "counter", "messages about sessions that the stream took")        \
-    METRIC(sessions_alone,           "counter", "requests with a session that were served with what is known here alone, as the stream did not answer in time") \
+    METRIC(sessions_alone,           "counter", "requests with a session that were served with what is known here alone, or refused, as the stream did not answer in time") \
     METRIC(sessions_malformed,       "counter", "messages under the subjects of sessions that no instance wrote") \
     METRIC(presence_told,            "counter", "counts and signs of life told to other instances")      \
     METRIC(presence_malformed,       "counter", "messages under presence_prefix that no instance wrote")

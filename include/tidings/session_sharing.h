@@ -9,7 +9,7 @@
  * life positions only rise, so of two states the greater positions hold.
  *
  * Full      sessions_learn beyond the limit keeps nothing: the stream has it, and
- *           is asked when the session is used.
+ *           is asked when the session is used; who then finds no room is told so.
  *
  * Threads   Any; sessions_share: main, before and after the others run.
  * Memory    Copies. A call is owned by its publish (journal.h).
@@ -107,8 +107,9 @@ enum session_op {
 /* Goes with a publish without events; answered like it. */
 struct session_call {
     enum session_op op;
-    enum status result; /* ST_OK, or the stream did not do it: BUSY, TIMEOUT.
-                           The publish's own result is the journal's */
+    enum status result; /* ST_OK, or the stream did not do it: BUSY, TIMEOUT;
+                           FULL: it has the session, and there is no room for
+                           it here. The publish's own result is the journal's */
     struct session_name name;
 };
 

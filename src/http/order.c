@@ -500,3 +500,8 @@ enum frame_format order_format(const struct order *order, bool is_http_10)
     }
     return sse[order->shape == SHAPE_OBJECT][framing];
 }
+
+bool order_comes_back(const struct order *order)
+{
+    return !order->is_one_answer && order->flavor != FLAVOR_WEBSOCKET;
+}

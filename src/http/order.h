@@ -70,4 +70,7 @@ extern const char order_has_too_many[];
 
 enum frame_format order_format(const struct order *order, bool is_http_10);
 
+/* A stream whose client asks again by itself when it ends. */
+bool order_comes_back(const struct order *order);
+
 #endif

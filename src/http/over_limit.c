@@ -69,11 +69,8 @@ void over_limit_refuse(struct connection *connection, enum limit limit,
 void over_limit_turn_away(struct connection *connection, struct order **order,
                           enum limit limit, int64_t wait_ms)
 {
-    const bool is_stream =
-        !(*order)->is_one_answer && (*order)->flavor != FLAVOR_WEBSOCKET;
-
     count(connection, limit);
-    if (is_stream && !connection_is_head(connection)) {
+    if (order_comes_back(*order) && !connection_is_head(connection)) {
         stream_turn_away(connection, order);
         return;
     }

@@ -1,10 +1,14 @@
 /* session_calls.c -- a call is a publish without events on its way to who shares
  * sessions; it comes back to the connection like any other.
  *
- * Who cannot be asked now is done without: a session is then used as it is known
- * here, and what others did meanwhile may be repeated, but never left out.
+ * Who cannot be asked now is done without, if the stream ever had the session: it
+ * is then used as it is known here, and what others did meanwhile may be repeated,
+ * but never left out. Of another one nothing is known that could be gone by: to
+ * begin it anew would leave out what its client has not read.
  */
 #include "session_calls.h"
+
+#include "base/seeded_bug.h"
 
 #include <tidings/check.h>
 #include <tidings/crew.h>
@@ -34,6 +38,8 @@ bool session_call(struct connection *connection, enum session_op op,
                              why_out))
         return true;
     publish_destroy(&publish);
+    if (*why_out == ST_FULL) /* of calls, not of sessions */
+        *why_out = ST_BUSY;
     note_alone(connection, *why_out);
     return false;
 }
@@ -48,4 +54,16 @@ enum status session_called(struct connection *connection,
     publish_destroy(&publish);
     note_alone(connection, st);
     return st;
+}
+
+bool session_goes_on(struct connection *connection, struct text key,
+                     enum status looked)
+{
+    struct session_view view;
+
+    return looked == ST_OK || seeded_bug("session-unlooked") ||
+           (sessions_find(
+                journal_sessions(crew_journal(connection_crew(connection))),
+                key, &view) == ST_OK &&
+            view.is_told);
 }

@@ -4,7 +4,8 @@
  * Memory    The publish of a call is destroyed by session_called.
  * Units     None.
  * Errors    ST_OK: other instances know, or there are none. Else they could not
- *           be asked or told in time (session_sharing.h), which is counted.
+ *           be asked or told in time, or ST_FULL (session_sharing.h), which is
+ *           counted.
  */
 #ifndef HTTP_SESSION_CALLS_H
 #define HTTP_SESSION_CALLS_H
@@ -21,5 +22,9 @@ bool session_call(struct connection *connection, enum session_op op,
  * made of a change. */
 enum status session_called(struct connection *connection,
                            struct publish *publish, enum status *stored_out);
+
+/* May the session be used after a look that ended so? */
+bool session_goes_on(struct connection *connection, struct text key,
+                     enum status looked);
 
 #endif

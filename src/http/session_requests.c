@@ -123,27 +123,6 @@ static void answer_result(struct connection *connection,
         session_refuse(connection, st);
 }
 
-/* clang-format off */
-/*     result      code                message                                                        */
-#define UNTOLD(U)                                                                                      \
-    U(TIMEOUT,     "not_acknowledged", "the stream has not answered in time; try again")               \
-    U(BUSY,        "stream_refuses",   "the stream cannot take it now; try again")
-/* clang-format on */
-
-/* An acknowledgement holds here all the same, and is told when that is possible. */
-static void refuse_untold(struct connection *connection, enum status st)
-{
-#define U(name, code, message)                                                 \
-    if (st == ST_##name) {                                                     \
-        connection_refuse(connection, 503, code, message,                      \
-                          text_of("Retry-After: 1\r\n"));                      \
-        return;                                                                \
-    }
-    UNTOLD(U)
-#undef U
-    session_refuse(connection, st);
-}
-
 /* The disk knows. */
 static void stored(struct connection *connection, struct publish *publish)
 {
@@ -153,25 +132,34 @@ static void stored(struct connection *connection, struct publish *publish)
     answer_result(connection, connection_role(connection), st);
 }
 
-/* Other instances know too, or do not. */
+/* Other instances know too, or do not: an acknowledgement holds here all the same,
+ * and is told when that is possible. */
 static void told(struct connection *connection, struct publish *publish)
 {
     enum status st;
     const enum status shared = session_called(connection, publish, &st);
 
     if (shared != ST_OK)
-        refuse_untold(connection, shared);
+        session_refuse(connection, shared);
     else
         answer_result(connection, connection_role(connection), st);
 }
 
+static void act_looked(struct connection *connection, struct change *change,
+                       enum status st)
+{
+    if (session_goes_on(connection, session_key_text(&change->key), st))
+        change->act(connection, change);
+    else
+        session_refuse_new(connection, st); /* others may know it */
+}
+
 static void looked(struct connection *connection, struct publish *publish)
 {
-    struct change *change = connection_role(connection);
+    const enum status st = session_called(connection, publish, NULL);
 
-    (void)session_called(connection, publish, NULL);
     if (access_holds(connection))
-        change->act(connection, change);
+        act_looked(connection, connection_role(connection), st);
     else
         access_refuse(connection); /* it waited for too long */
 }
@@ -191,7 +179,7 @@ static void commit(struct connection *connection, struct change *change)
                      session_key_text(&change->key), &why))
         return;
     if (why != ST_OK) {
-        refuse_untold(connection, why);
+        session_refuse(connection, why);
         return;
     }
     change->then = stored;
@@ -266,7 +254,7 @@ static void look_and(struct connection *connection, struct change *change,
     change->act = act;
     if (!session_call(connection, SESSION_LOOK, session_key_text(&change->key),
                       &why))
-        act(connection, change);
+        act_looked(connection, change, why);
 }
 
 static void on_body(struct connection *connection, struct text body)

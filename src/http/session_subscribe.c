@@ -7,7 +7,8 @@
  *               COMMITTING until it is on the disk; then as above
  *
  * Where sessions are shared with other instances, these are asked first what they
- * know of it, and a new one is told to them before it goes on. An answer that was
+ * know of it, and a new one is told to them before it goes on; if they cannot be,
+ * the client is sent away for a moment. An answer that was
  * begun here is told to them when it is written whole, and the next one does not
  * begin before that (intake/session_affair.c).
  *
@@ -116,8 +117,9 @@ static enum status create(struct connection *connection, struct order *order,
         resume.after = before_all; /* else a small id could be acknowledged */
     st = sessions_create(sessions_of(connection), order->session, resume.after,
                          clock_wall_ms(&system_clock), view);
-    if (st == ST_OK && order->position.kind == POSITION_LATEST)
-        start_after(order, says_position(order) ? resume.after : view->acked);
+    if (st == ST_OK && order->position.kind == POSITION_LATEST &&
+        says_position(order))
+        start_after(order, resume.after);
     return st;
 }
 
@@ -128,7 +130,9 @@ static enum status create(struct connection *connection, struct order *order,
 #define RESULTS(R)                                                                            \
     R(NO_SPACE,    507,    "no_space",      "the disk is full; the change may be forgotten")   \
     R(FULL,        503,    "overload",      "too much is waiting; come back in a moment")     \
-    R(CLOSED,      503,    "stopping",      "the server is stopping; come back in a moment")
+    R(CLOSED,      503,    "stopping",      "the server is stopping; come back in a moment")  \
+    R(TIMEOUT,     503,    "not_acknowledged", "the stream has not answered in time; try again") \
+    R(BUSY,        503,    "stream_refuses", "the stream cannot take it now; try again")
 /* clang-format on */
 
 void session_refuse(struct connection *connection, enum status st)
@@ -143,6 +147,32 @@ void session_refuse(struct connection *connection, enum status st)
 #undef R
     connection_refuse(connection, 500, "journal",
                       "the journal could not be read or written", text_of(""));
+}
+
+void session_refuse_new(struct connection *connection, enum status st)
+{
+    if (st != ST_FULL) {
+        session_refuse(connection, st);
+        return;
+    }
+    metrics_add(crew_metrics(connection_crew(connection)),
+                METRIC_over_sessions_max, 1);
+    connection_refuse(connection, 503, "sessions_full",
+                      "there are as many sessions as there may be",
+                      text_of("Retry-After: 60\r\n"));
+}
+
+/* Others may know it, and cannot be asked; an EventSource would take any other
+ * status for the end. */
+static void send_away(struct connection *connection, struct order **order,
+                      enum status st)
+{
+    if (order_comes_back(*order) && !connection_is_head(connection)) {
+        stream_turn_away(connection, order);
+        return;
+    }
+    order_destroy(order);
+    session_refuse_new(connection, st);
 }
 
 static void begin(struct connection *connection, struct order **order,
@@ -220,13 +250,19 @@ static void arrived(struct connection *connection)
         go_on(connection, ST_OK);
 }
 
-/* It is told to others, or could not be; then the disk. */
+/* It is told to others, and on the disk. */
 static void told(struct connection *connection, struct publish *publish)
 {
     enum status stored;
+    const enum status st = session_called(connection, publish, &stored);
+    struct order *order;
 
-    (void)session_called(connection, publish, &stored);
-    go_on(connection, stored);
+    if (st == ST_OK) {
+        go_on(connection, stored);
+        return;
+    }
+    order = connection_take_role(connection);
+    send_away(connection, &order, st);
 }
 
 static const struct role_calls telling_calls = {
@@ -261,19 +297,6 @@ static void settle(struct connection *connection, struct order **order,
         wait_for_commit(connection);
 }
 
-static void refuse_new(struct connection *connection, enum status st)
-{
-    if (st != ST_FULL) {
-        session_refuse(connection, st);
-        return;
-    }
-    metrics_add(crew_metrics(connection_crew(connection)),
-                METRIC_over_sessions_max, 1);
-    connection_refuse(connection, 503, "sessions_full",
-                      "there are as many sessions as there may be",
-                      text_of("Retry-After: 60\r\n"));
-}
-
 /* A new one goes on when others know of it. */
 static void settle_new(struct connection *connection, struct order **order,
                        const struct session_view *view)
@@ -290,7 +313,10 @@ static void settle_new(struct connection *connection, struct order **order,
         return;
     }
     (void)connection_take_role(connection);
-    settle(connection, order, view);
+    if (why == ST_OK) /* there are no others */
+        settle(connection, order, view);
+    else
+        send_away(connection, order, why);
 }
 
 static void open_known(struct connection *connection, struct order **order)
@@ -318,23 +344,32 @@ static void open_known(struct connection *connection, struct order **order)
         settle(connection, order, &view);
     } else {
         order_destroy(order);
-        refuse_new(connection, st);
+        session_refuse_new(connection, st);
     }
+}
+
+static void open_looked(struct connection *connection, struct order **order,
+                        enum status st)
+{
+    if (session_goes_on(connection, (*order)->session, st))
+        open_known(connection, order);
+    else
+        send_away(connection, order, st);
 }
 
 /* What others know is known now, or cannot be asked for. */
 static void looked(struct connection *connection, struct publish *publish)
 {
+    const enum status st = session_called(connection, publish, NULL);
     struct order *order;
 
-    (void)session_called(connection, publish, NULL);
     if (crew_is_draining(connection_crew(connection))) {
         session_refuse(connection, ST_CLOSED);
     } else if (!access_holds(connection)) { /* it waited for too long */
         access_refuse(connection);
     } else {
         order = connection_take_role(connection);
-        open_known(connection, &order);
+        open_looked(connection, &order, st);
     }
 }
 
@@ -348,7 +383,7 @@ void session_open(struct connection *connection, struct order **order)
 {
     const bool is_answered_once =
         (*order)->is_one_answer && !connection_is_head(connection);
-    enum status why;
+    enum status why = ST_OK;
 
     connection_set_role(connection, &looking_calls, *order);
     if (!seeded_bug("session-unread") &&
@@ -359,7 +394,7 @@ void session_open(struct connection *connection, struct order **order)
         return;
     }
     (void)connection_take_role(connection);
-    open_known(connection, order);
+    open_looked(connection, order, why);
 }
 
 /* ---- of a stream ----------------------------------------------------------- */

@@ -34,6 +34,9 @@ void session_open(struct connection *connection, struct order **order);
 /* A change of a session could not be stored. */
 void session_refuse(struct connection *connection, enum status st);
 
+/* The same, but ST_FULL says that there is no room for a session. */
+void session_refuse_new(struct connection *connection, enum status st);
+
 /* ---- of a stream ----------------------------------------------------------- */
 
 /* NULL for an order without session. */

@@ -219,6 +219,7 @@ static bool learn(struct sharing *sharing, struct affair *affair,
     if (affair->version == 0)
         return false;
     affair->owner = 0;
+    affair->is_left_out = false;
     if (session_message_parse(data, &message) != ST_OK ||
         !text_equals(session_name_text(&message.name), name_of(affair))) {
         nats_count(METRIC_sessions_malformed, 1);
@@ -230,8 +231,9 @@ static bool learn(struct sharing *sharing, struct affair *affair,
                                  .sequence = affair->sequence};
     if (!message.state.is_removed)
         affair->owner = message.by;
-    if (sessions_learn(sharing->sessions, &news) != ST_OK)
-        affair->owner = 0; /* no room: who wants it is told */
+    affair->is_left_out = sessions_learn(sharing->sessions, &news) != ST_OK;
+    if (affair->is_left_out)
+        affair->owner = 0; /* who wants it is told */
     return true;
 }
 
@@ -240,6 +242,7 @@ static void be_first(struct sharing *sharing, struct affair *affair)
 {
     affair->sequence = affair->owner = 0;
     affair->knows_sequence = true;
+    affair->is_left_out = false;
     sessions_owe(sharing->sessions, name_of(affair));
 }
 
@@ -457,6 +460,7 @@ static bool is_to_be_told(const struct sharing *sharing,
 void affair_go_on(struct sharing *sharing, struct affair *affair)
 {
     struct session_offer offer;
+    bool is_here;
 
     if (affair->stage != AFFAIR_OPEN)
         return;
@@ -464,7 +468,9 @@ void affair_go_on(struct sharing *sharing, struct affair *affair)
         read_state(sharing, affair);
         return;
     }
-    if (sessions_offer(sharing->sessions, name_of(affair), &offer) == ST_OK) {
+    is_here =
+        sessions_offer(sharing->sessions, name_of(affair), &offer) == ST_OK;
+    if (is_here) {
         if (must_be_patient(affair, &offer)) {
             pause_for(affair, PAUSE_MS);
             return;
@@ -478,7 +484,11 @@ void affair_go_on(struct sharing *sharing, struct affair *affair)
         affair_end(sharing, affair);
         return;
     }
-    answer_all(sharing, affair, ST_OK);
+    answer_all(sharing, affair,
+               affair->is_left_out && !is_here &&
+                       !seeded_bug("session-roomless")
+                   ? ST_FULL
+                   : ST_OK);
     pause_for(affair, LINGER_MS);
 }
 

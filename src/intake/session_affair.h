@@ -57,6 +57,7 @@ struct affair {
     int64_t patient_ms; /* so long for an answer that is being written */
     unsigned vain;      /* reads that said nothing, one after the other */
     bool knows_sequence;
+    bool is_left_out;           /* the stream has it, and there is no room */
     uint64_t sequence;          /* of the newest message; 0: there is none */
     uint64_t owner;             /* who wrote that; 0: nobody */
     uint64_t version;           /* its id */

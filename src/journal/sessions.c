@@ -130,15 +130,17 @@ static void touch_locked(struct sessions *sessions, struct session *session,
 /* What the stream has needs no disk here. */
 static struct session_view view_locked(const struct session *session)
 {
-    const bool is_told = session->version > 0 && !session->is_owed;
+    const bool is_told = session->version > 0;
 
     return (struct session_view){
         .acked = session->acked,
         .sent = session->sent,
         .touched_ms = session->touched_ms,
-        .is_stored = session->is_stored || session->version > 0,
-        .is_settled = is_told || (session->is_stored &&
-                                  session->stored >= session->written),
+        .is_stored = session->is_stored || is_told,
+        .is_told = is_told,
+        .is_settled =
+            (is_told && !session->is_owed) ||
+            (session->is_stored && session->stored >= session->written),
         .is_answered = session->sent > session->written,
         .writer = session->writer,
     };

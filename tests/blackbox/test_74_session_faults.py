@@ -136,6 +136,30 @@ def test_without_the_stream_sessions_go_on_and_are_told_later(pair, js):
     assert short(a, "s") == []
 
 
+@serve(session_wait_ms=300)
+@pytest.mark.parametrize("silence", ["freeze", "kill"])
+def test_what_is_unknown_is_not_begun_anew_while_nobody_can_be_asked(
+        followed, another, js, silence):
+    """It may be a session of another instance, which is further back."""
+    short(followed, "s")
+    b = another(stream_start="new")
+    wait_for_check(b, "ok")
+    publish((followed, b), "one")
+    js.freeze() if silence == "freeze" else js.kill()
+    for answer in (b.get("/events/news?session=s&flavor=short-poll"),
+                   b.get("/sessions/s"), b.post("/sessions/s/ack?id=1"),
+                   b.http("DELETE", "/sessions/s")):
+        assert (answer.status, answer.error) in [(503, "not_acknowledged"),
+                                                 (503, "stream_refuses")]
+        assert "Retry-After" in answer.headers
+    stream = b.sse("/events/news?session=s")
+    assert stream.ends() == [] and stream.retry > 0
+    js.thaw() if silence == "freeze" else js.start()
+    wait_until_back(b)
+    assert short(b, "s")[-1] == "one"  # a gap before it: b began behind
+    assert short(followed, "s") == []
+
+
 def test_what_was_not_told_before_a_restart_is_told_after_it(pair, js):
     a, b = pair
     short(a, "s")
@@ -227,6 +251,14 @@ def test_beyond_its_limit_an_instance_asks_the_stream(followed, another):
                "one left out")
     answer = b.get("/events/news?session=new&flavor=short-poll")
     assert (answer.status, answer.error) == (503, "sessions_full")
+    for answer in (b.get("/sessions/s2"), b.http("DELETE", "/sessions/s2"),
+                   b.post("/sessions/s2/ack?id=1"),
+                   b.get("/events/news?session=s2&timeout=1")):
+        # there is one, so it is neither unknown nor made anew
+        assert (answer.status, answer.error) == (503, "sessions_full")
+    assert b.http("DELETE", "/sessions/s1").status == 200
+    eventually(lambda: session(b, "s2") is not None, "room for it")
+    assert session(b, "s2")["acked"] == session(followed, "s2")["acked"]
 
 
 def test_a_purged_stream_moves_no_session_back(pair, streams):
