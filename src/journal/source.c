@@ -253,7 +253,7 @@ static void write_row_apart(struct journal *journal)
 {
     MDB_txn *txn;
 
-    uv_sleep(5);
+    uv_sleep(50); /* so that it comes between them */
     CHECK(mdb_txn_begin(journal->environment.env, NULL, 0, &txn) == 0);
     CHECK(write_row(journal, txn) == ST_OK);
     CHECK(mdb_txn_commit(txn) == 0);
