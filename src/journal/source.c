@@ -23,6 +23,8 @@
 #include <stdlib.h>
 #include <zlib.h>
 
+enum { APART_MS = 50 }; /* of the mistakes below: there a kill shall fall */
+
 #define HEAD_BYTES 8
 #define CRC_BYTES  4
 
@@ -253,7 +255,6 @@ static void write_row_apart(struct journal *journal)
 {
     MDB_txn *txn;
 
-    uv_sleep(50); /* so that it comes between them */
     CHECK(mdb_txn_begin(journal->environment.env, NULL, 0, &txn) == 0);
     CHECK(write_row(journal, txn) == ST_OK);
     CHECK(mdb_txn_commit(txn) == 0);
@@ -265,10 +266,14 @@ void source_settle(struct journal *journal)
 
     if (step == NULL)
         return;
-    if (seeded_bug("position-apart"))
+    if (seeded_bug("position-apart")) {
+        uv_sleep(APART_MS);
         write_row_apart(journal);
-    if (seeded_bug("session-apart"))
+    }
+    if (seeded_bug("session-apart")) {
+        uv_sleep(APART_MS);
         learn(journal, step); /* in the next transaction, if there is one */
+    }
     if (atomic_load(&journal->first_id) == 0)
         atomic_store(&journal->first_id, step->first_id);
     journal->source.upto = step->upto;
