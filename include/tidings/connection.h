@@ -48,7 +48,7 @@ struct crew;
     S(MOVING,     BIT(CONNECTION_COMMITTING) | BIT(CONNECTION_MOVING) | BIT(CONNECTION_STREAMING) | BIT(CONNECTION_WAITING) | BIT(CONNECTION_ANSWERING) |      \
                   BIT(CONNECTION_GONE), "on its way to another crew thread")                             \
     S(STREAMING,  BIT(CONNECTION_CLOSING) | BIT(CONNECTION_GONE), "gets events until one side ends")     \
-    S(WAITING,    BIT(CONNECTION_ANSWERING) | BIT(CONNECTION_GONE), "a long-poll without an answer yet") \
+    S(WAITING,    BIT(CONNECTION_COMMITTING) | BIT(CONNECTION_ANSWERING) | BIT(CONNECTION_GONE), "a long-poll without an answer yet") \
     S(ANSWERING,  BIT(CONNECTION_LOBBY) | BIT(CONNECTION_CLOSING) | BIT(CONNECTION_GONE),                \
                   "its answer is being written; then the next request, or the end")                      \
     S(CLOSING,    BIT(CONNECTION_GONE), "writes what is left, then waits for the client to close")       \
@@ -152,6 +152,8 @@ enum limit connection_limit(const struct connection *connection);
 
 bool connection_is_http_10(const struct connection *connection);
 bool connection_is_head(const struct connection *connection);
+/* The client says nothing more, and may have gone. */
+bool connection_has_ended(const struct connection *connection);
 bool connection_keeps_alive(const struct connection *connection);
 enum connection_state connection_state(const struct connection *connection);
 

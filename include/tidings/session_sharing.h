@@ -93,7 +93,8 @@ bool sessions_may_tell(struct sessions *sessions, struct text name,
 /* clang-format off */
 #define SESSION_OPS(OP)                                                        \
     OP(LOOK,   "learn what others know of it")                                 \
-    OP(CLAIM,  "the same, and let others ask here from now on")                \
+    OP(USE,    "the same; claimed if this acknowledges an answer")              \
+    OP(CLAIM,  "others are to ask here from now on")                           \
     OP(TELL,   "what changed here must be known to others")                    \
     OP(REMOVE, "it is to be gone everywhere")
 /* clang-format on */

@@ -41,6 +41,7 @@ struct session_view {
     bool is_stored;     /* it is on the disk, perhaps with an older position */
     bool is_told;       /* it was ever in the stream (session_sharing.h) */
     bool is_settled;    /* and so is every answer that is written whole */
+    bool is_ours;       /* others ask here what it was answered last */
     bool is_answered;   /* just now: its newest answer is not written whole */
     unsigned writer;    /* of that one: the number that its begin gave */
 };

@@ -216,6 +216,11 @@ bool connection_is_head(const struct connection *connection)
     return connection->is_head;
 }
 
+bool connection_has_ended(const struct connection *connection)
+{
+    return connection->peer_ended;
+}
+
 bool connection_keeps_alive(const struct connection *connection)
 {
     return connection->keeps_alive && !connection->has_body_left;

@@ -4,6 +4,7 @@
  * to a whole run is built once, plain and compressed, and hangs on the run's
  * frames. Small answers are not worth compressing.
  */
+#include "session_calls.h"
 #include "stream.h"
 
 #include <tidings/announcement.h>
@@ -136,24 +137,54 @@ static bool is_shareable(const struct stream *stream,
            !connection_is_http_10(stream->connection);
 }
 
+static void begin_answer(struct stream *stream, struct frames *answer,
+                         uint64_t last_id)
+{
+    session_answers(stream, last_id);
+    connection_answer_frames(stream->connection, answer);
+}
+
+/* A client can be at another instance as soon as it has the events. */
+static void answer_events(struct stream *stream, struct frames *answer,
+                          uint64_t last_id)
+{
+    if (!session_claims(stream)) {
+        begin_answer(stream, answer, last_id);
+        return;
+    }
+    stream->gathering->answer = frames_ref(answer);
+    stream->gathering->upto = last_id;
+}
+
+/* A poll that its client has left meanwhile is not answered, as before. */
+void poll_claimed(struct connection *connection, struct publish *publish)
+{
+    struct stream *stream = stream_of(connection);
+
+    (void)session_called(connection, publish, NULL);
+    if (connection_has_ended(connection))
+        connection_begin(connection, CONNECTION_WAITING); /* to be closed */
+    else
+        begin_answer(stream, stream->gathering->answer,
+                     stream->gathering->upto);
+}
+
 void poll_answer_run(struct stream *stream, struct frames *frames,
                      uint32_t from, uint32_t to, uint64_t last_id)
 {
-    struct connection *connection = stream->connection;
     struct text events = {frames->bytes + from, to - from};
     struct frames **shared = &frames->answers[stream->is_gzip];
     struct frames *answer;
 
-    session_answers(stream, last_id);
     if (!is_shareable(stream, frames, from, to)) {
         answer = make_answer(stream, events, last_id);
-        connection_answer_frames(connection, answer);
+        answer_events(stream, answer, last_id);
         frames_unref(&answer);
         return;
     }
     if (*shared == NULL)
         *shared = make_answer(stream, events, last_id);
-    connection_answer_frames(connection, *shared);
+    answer_events(stream, *shared, last_id);
 }
 
 void poll_answer(struct stream *stream)
@@ -163,8 +194,10 @@ void poll_answer(struct stream *stream)
 
     if (body->length == 0 && !is_list(stream) && stream->has_message_keepalive)
         stream_append_keepalive(stream, body);
-    session_answers(stream, stream->subscriber.cursor);
     answer = make_answer(stream, buffer_text(body), stream->subscriber.cursor);
-    connection_answer_frames(stream->connection, answer);
+    if (stream->gathering->events > 0)
+        answer_events(stream, answer, stream->subscriber.cursor);
+    else
+        begin_answer(stream, answer, stream->subscriber.cursor);
     frames_unref(&answer);
 }

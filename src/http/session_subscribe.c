@@ -387,8 +387,7 @@ void session_open(struct connection *connection, struct order **order)
 
     connection_set_role(connection, &looking_calls, *order);
     if (!seeded_bug("session-unread") &&
-        session_call(connection,
-                     is_answered_once ? SESSION_CLAIM : SESSION_LOOK,
+        session_call(connection, is_answered_once ? SESSION_USE : SESSION_LOOK,
                      (*order)->session, &why)) {
         *order = NULL;
         return;
@@ -415,6 +414,19 @@ struct stream_session *session_of_order(const struct order *order)
 static struct text name_of(const struct stream_session *session)
 {
     return (struct text){session->name, session->name_bytes};
+}
+
+bool session_claims(struct stream *stream)
+{
+    struct session_view view;
+    enum status why;
+
+    return stream->session != NULL &&
+           sessions_find(sessions_of(stream->connection),
+                         name_of(stream->session), &view) == ST_OK &&
+           !view.is_ours && !seeded_bug("session-unclaimed") &&
+           session_call(stream->connection, SESSION_CLAIM,
+                        name_of(stream->session), &why);
 }
 
 void session_answers(struct stream *stream, uint64_t id)

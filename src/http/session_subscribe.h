@@ -42,6 +42,10 @@ void session_refuse_new(struct connection *connection, enum status st);
 /* NULL for an order without session. */
 struct stream_session *session_of_order(const struct order *order);
 
+/* Before the one answer, if it has events: true: the role's answered() follows,
+ * when others know whom to ask what became of it, or cannot be told. */
+bool session_claims(struct stream *stream);
+
 /* The one answer, up to `id`, begins. */
 void session_answers(struct stream *stream, uint64_t id);
 

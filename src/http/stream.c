@@ -225,6 +225,7 @@ void stream_destroy(struct connection *connection)
     journal_trail_fini(&stream->trail);
     ahead_end(stream);
     if (stream->gathering != NULL) {
+        frames_unref(&stream->gathering->answer);
         buffer_fini(&stream->gathering->body);
         free(stream->gathering);
     }
@@ -333,6 +334,7 @@ static const struct role_calls stream_calls = {
     .announced = stream_announced,
     .revoked = stream_revoked,
     .farewell = farewell,
+    .answered = poll_claimed,
     .destroy = stream_destroy,
 };
 

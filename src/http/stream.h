@@ -23,6 +23,8 @@
 struct gathering {
     struct buffer body;
     unsigned events;
+    struct frames *answer; /* waits to be claimed; else NULL */
+    uint64_t upto;         /* and up to which id it is */
 };
 
 struct stream {
@@ -124,6 +126,7 @@ extern const char stream_gzip_header[];
 
 /* poll_answer.c: the one answer of long-poll, short-poll and lines. */
 void poll_answer(struct stream *stream); /* what was gathered, or nothing */
+void poll_claimed(struct connection *connection, struct publish *publish);
 /* Of an answer without its body: how long that would be is not known. */
 void poll_append_head(struct stream *stream, uint64_t last_id,
                       struct buffer *out);

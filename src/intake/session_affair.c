@@ -397,7 +397,8 @@ static bool has_to_look(const struct affair *affair)
             CONTAINER_OF(node, struct waiting, node);
 
         if (!waiting->has_looked &&
-            waiting->publish->session->op != SESSION_TELL)
+            waiting->publish->session->op != SESSION_TELL &&
+            waiting->publish->session->op != SESSION_CLAIM)
             return true;
     }
     return false;
@@ -454,7 +455,10 @@ static bool is_to_be_told(const struct sharing *sharing,
     if (seeded_bug("session-untold") && !wants(affair, SESSION_REMOVE))
         return false;
     return offer->is_owed || wants(affair, SESSION_REMOVE) ||
-           (wants(affair, SESSION_CLAIM) && affair->owner != sharing->self);
+           (affair->owner != sharing->self &&
+            (wants(affair, SESSION_CLAIM) ||
+             (wants(affair, SESSION_USE) &&
+              offer->state.sent > offer->state.acked)));
 }
 
 void affair_go_on(struct sharing *sharing, struct affair *affair)

@@ -28,6 +28,7 @@ struct session {
     bool is_changed; /* in the list */
     bool is_stored;  /* a commit had it */
     bool is_removed; /* a mark: nobody finds it */
+    bool is_ours;    /* the newest message of it that is known is from here */
     bool is_owed;    /* the stream does not have all of it */
     struct list_node owed;
     uint64_t born, version, sequence; /* session_sharing.h */

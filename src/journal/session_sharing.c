@@ -152,6 +152,7 @@ static void note_told_locked(struct sessions *sessions, struct session *session,
         session->version = version;
         session->sequence = sequence;
     }
+    session->is_ours = version > 0 && version == session->version;
     if (offer->state.touched_ms > session->told_touched_ms)
         session->told_touched_ms = offer->state.touched_ms;
     if (offer->change == session->change)
@@ -258,6 +259,7 @@ static enum status learn_locked(struct sessions *sessions,
             return ST_FULL;
         replace_locked(sessions, session, state);
     }
+    session->is_ours = false;
     session->version = news->version;
     session->sequence = news->sequence;
     session_changed_locked(sessions, session);

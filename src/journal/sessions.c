@@ -141,6 +141,7 @@ static struct session_view view_locked(const struct session *session)
         .is_settled =
             (is_told && !session->is_owed) ||
             (session->is_stored && session->stored >= session->written),
+        .is_ours = session->is_ours,
         .is_answered = session->sent > session->written,
         .writer = session->writer,
     };
@@ -179,7 +180,7 @@ struct session *session_open_locked(struct sessions *sessions, struct text name)
         return NULL;
     if (session == NULL)
         session = add_locked(sessions, name);
-    session->is_removed = session->is_stored = false;
+    session->is_removed = session->is_stored = session->is_ours = false;
     session_changed_locked(sessions, session);
     return session;
 }

@@ -6,7 +6,7 @@ import json
 
 from marks import serve
 from stream_world import *
-from shared_sessions import pair, publish, short, subject_of
+from shared_sessions import ack, pair, publish, short, subject_of
 from stream_world import wait_for_check
 
 
@@ -15,6 +15,43 @@ def newest_state(streams, name):
     subject = subject_of(name)
     reply = streams.call("STREAM.MSG.GET.EVENTS", last_by_subj=subject)
     return json.loads(base64.b64decode(reply["message"]["data"]))
+
+
+def test_polls_without_events_leave_the_stream_alone(pair, streams):
+    """Wherever they go: nobody needs to know who has answered nothing."""
+    short(pair[0], "s")
+    before = streams.last("EVENTS")
+    for turn in range(20):
+        assert short(pair[turn % 2], "s") == []
+    assert streams.last("EVENTS") == before
+
+
+@serve(session_messages_per_second=1, session_wait_ms=5000)
+def test_who_answers_has_said_so_before(pair):
+    """What became of the answer can be told later, but is asked for there."""
+    a, b = pair
+    for name in ("s", "t"):
+        short(a, name)  # no more from a in this second
+        ack(b, name, publish(pair, "one")[0])
+        publish(pair, "two")
+        assert short(a, name) == ["two"]
+        assert short(b, name) == []
+
+
+@serve(session_wait_ms=1500)
+def test_a_poll_that_is_left_while_its_answer_is_claimed_has_had_none(
+        pair, js):
+    """The events are there, and others are told first who answers."""
+    a, b = pair
+    assert short(a, "s") == short(b, "s") == []
+    publish(pair, "one")
+    js.freeze()
+    left = b.begin_poll("/events/news?session=s&flavor=short-poll")
+    b.wait_for_metric("sessions_alone", lambda count: count == 1)
+    b.hang_up(left)
+    js.thaw()
+    b.wait_for_metric("sessions_told", lambda count: count == 1)
+    assert short(a, "s") == ["one"]
 
 
 @serve(session_messages_per_second=2)
@@ -59,4 +96,4 @@ def test_without_its_stream_what_is_owed_asks_nobody(pair, streams):
     for n in range(20):
         assert short(a, f"s{n}") == ["one"]
     assert a.metrics()["journal_sessions_owed"] == 20
-    assert count(asked) <= 20
+    assert count(asked) <= 2 * 20  # each looks, and claims its answer
