@@ -37,6 +37,7 @@
 #define REST_PART     8 /* of keep_ms, between two sweeps */
 #define REST_LEAST_MS 100
 #define REST_MOST_MS  600000
+#define TELL_MS       3600000 /* of sessions without a time to keep them */
 #define PAGES_SINGLE  256 /* so many rows may each change a page of their own */
 #define ROWS_PER_PAGE 8
 
@@ -44,11 +45,13 @@
 void session_rows_init(struct session_rows *rows, unsigned limit,
                        int64_t keep_ms, bool is_shared)
 {
-    const int64_t tell_ms = is_shared ? keep_ms / REST_PART + 1 : 0;
+    int64_t tell_ms = 0;
 
+    if (is_shared)
+        tell_ms = keep_ms > 0 ? keep_ms / REST_PART + 1 : TELL_MS;
     *rows =
         (struct session_rows){.sessions = sessions_create_table(limit, tell_ms),
-                              .keep_ms = keep_ms + tell_ms};
+                              .keep_ms = keep_ms > 0 ? keep_ms + tell_ms : 0};
 }
 
 void session_rows_fini(struct session_rows *rows)

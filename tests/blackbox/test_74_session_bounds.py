@@ -6,7 +6,7 @@ import json
 
 from marks import serve
 from stream_world import *
-from shared_sessions import ack, pair, publish, short, subject_of
+from shared_sessions import ack, pair, publish, session, short, subject_of
 from stream_world import wait_for_check
 
 
@@ -23,6 +23,17 @@ def test_polls_without_events_leave_the_stream_alone(pair, streams):
     before = streams.last("EVENTS")
     for turn in range(20):
         assert short(pair[turn % 2], "s") == []
+    assert streams.last("EVENTS") == before
+
+
+@serve(keep_age_ms=0, dedup_window_ms=0)
+def test_what_is_kept_without_a_time_is_not_told_at_each_use(pair, streams):
+    a, _ = pair
+    short(a, "s")
+    before = streams.last("EVENTS")
+    for _ in range(20):
+        assert short(a, "s") == []
+    assert session(a, "s") is not None
     assert streams.last("EVENTS") == before
 
 
