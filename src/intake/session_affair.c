@@ -221,8 +221,11 @@ static bool learn(struct sharing *sharing, struct affair *affair,
     affair->owner = 0;
     affair->is_left_out = false;
     if (session_message_parse(data, &message) != ST_OK ||
-        !text_equals(session_name_text(&message.name), name_of(affair))) {
+        !text_equals(session_name_text(&message.name), name_of(affair)) ||
+        !session_message_is_plausible(&message, affair->version,
+                                      clock_wall_ms(&system_clock))) {
         nats_count(METRIC_sessions_malformed, 1);
+        sessions_owe(sharing->sessions, name_of(affair));
         return true; /* as if it were not there; it is written over */
     }
     news = (struct session_news){.name = affair->name,

@@ -22,6 +22,7 @@
 #define CODE_OVERTAKEN    10071 /* wrong last sequence */
 #define CODE_OVERTAKING   10164 /* the same, by one that is on its way (2.11) */
 #define CODE_NO_MESSAGE   10037
+#define CLOCKS_MS         INT64_C(86400000)
 #define ID_MAX            ((UINT64_C(1) << 53) - 1)
 
 /* ---- the state ----------------------------------------------------------- */
@@ -107,6 +108,15 @@ enum status session_message_parse(struct text text, struct session_message *out)
     state->is_removed = removed.length > 0;
     *out = message;
     return ST_OK;
+}
+
+bool session_message_is_plausible(const struct session_message *message,
+                                  uint64_t id, int64_t wall_ms)
+{
+    const struct session_state *state = &message->state;
+
+    return state->acked <= state->sent && state->sent < id &&
+           state->touched_ms <= wall_ms + CLOCKS_MS;
 }
 
 /* ---- the subject --------------------------------------------------------- */

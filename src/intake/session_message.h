@@ -34,6 +34,11 @@ void session_message_print(const struct session_message *message,
 enum status session_message_parse(struct text text,
                                   struct session_message *out) MUST_USE;
 
+/* Can an instance have written this as the event `id`? It had not sent what came
+ * later, and its clock was right to a day. */
+bool session_message_is_plausible(const struct session_message *message,
+                                  uint64_t id, int64_t wall_ms);
+
 /* Appends the subject, and a NUL that does not count. */
 void session_subject_append(struct text prefix, struct text name,
                             struct buffer *out);

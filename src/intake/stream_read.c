@@ -121,19 +121,22 @@ static void add_news(struct follower *follower, struct handful *handful,
                      natsMsg *msg)
 {
     const struct text prefix = follower->options.rules.prefix;
+    const uint64_t id = stream_id(&follower->at, follower->at.sequence);
     struct session_news *news = &handful->news[handful->news_count];
     struct session_message message;
 
     if (session_message_parse(message_data(msg), &message) != ST_OK ||
         !session_subject_fits(prefix, text_of(natsMsg_GetSubject(msg)),
-                              session_name_text(&message.name))) {
+                              session_name_text(&message.name)) ||
+        !session_message_is_plausible(&message, id,
+                                      clock_wall_ms(&system_clock))) {
         nats_count(METRIC_sessions_malformed, 1);
         return;
     }
     news->name = message.name;
     news->state = message.state;
     news->sequence = follower->at.sequence;
-    news->version = stream_id(&follower->at, follower->at.sequence);
+    news->version = id;
     handful->news_count++;
 }
 

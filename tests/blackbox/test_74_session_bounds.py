@@ -4,6 +4,8 @@ Protocol.md 2 and 7, operations.md."""
 import base64
 import json
 
+import pytest
+
 from marks import serve
 from stream_world import *
 from shared_sessions import ack, pair, publish, session, short, subject_of
@@ -24,6 +26,24 @@ def test_polls_without_events_leave_the_stream_alone(pair, streams):
     for turn in range(20):
         assert short(pair[turn % 2], "s") == []
     assert streams.last("EVENTS") == before
+
+
+@pytest.mark.parametrize("forged", [
+    {"acked": 2 ** 53 - 1, "sent": 2 ** 53 - 1}, {"sent": 2 ** 53 - 1},
+    {"used": 2 ** 53 - 1}, {"born": 1, "sent": 2 ** 53 - 1}])
+def test_a_state_that_nobody_can_have_written_is_not_believed(
+        pair, another, streams, forged):
+    """By who may write there: all of its form, but of what is yet to come."""
+    a, b = pair
+    short(a, "s")
+    publish(pair, "one")
+    streams.publish(subject_of("s"),
+                    json.dumps({**newest_state(streams, "s"), **forged}))
+    publish(pair, "two")
+    assert short(a, "s") == ["one", "two"]
+    assert short(b, "s") == []
+    assert a.metrics()["sessions_malformed"] > 0
+    assert short(another(), "s") == []  # which reads what a wrote over it
 
 
 @serve(keep_age_ms=0, dedup_window_ms=0)

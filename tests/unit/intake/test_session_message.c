@@ -44,6 +44,31 @@ static void what_is_printed_is_read_again(void **state)
     buffer_fini(&text);
 }
 
+static void what_nobody_can_have_written_is_not_plausible(void **state)
+{
+    enum { WALL_MS = 1700000000, DAY_MS = 86400000 };
+    static const struct {
+        struct session_state state;
+        bool is_plausible;
+    } row[] = {
+        {{7, 12, 14, WALL_MS, false}, true},
+        {{7, 99, 99, WALL_MS + DAY_MS, false}, true},
+        {{7, 99, 99, WALL_MS + DAY_MS + 1, false}, false},
+        {{7, 12, 100, WALL_MS, false}, false}, /* the message itself */
+        {{7, 12, 101, WALL_MS, false}, false},
+        {{7, 13, 12, WALL_MS, false}, false},
+        {{7, 101, 101, WALL_MS, true}, false},
+    };
+
+    (void)state;
+    for (unsigned i = 0; i < sizeof row / sizeof row[0]; i++) {
+        const struct session_message message = {.state = row[i].state};
+
+        assert_true(session_message_is_plausible(&message, 100, WALL_MS) ==
+                    row[i].is_plausible);
+    }
+}
+
 #define REST ",\"used\":1,\"by\":\"0123456789abcdef\"}"
 
 static void what_is_not_of_the_form_is_none(void **state)
@@ -204,6 +229,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_is_printed_is_read_again),
         cmocka_unit_test(what_is_not_of_the_form_is_none),
+        cmocka_unit_test(what_nobody_can_have_written_is_not_plausible),
         cmocka_unit_test(a_subject_is_of_one_name),
         cmocka_unit_test(patterns_cover_all_sessions_or_none),
         cmocka_unit_test(the_servers_newest_message_is_read),
