@@ -6,7 +6,9 @@
  * the table in the transaction that stores its sequence.
  *
  * Two lives of one name (removed, made anew) are told apart by `born`. Within one
- * life positions only rise, so of two states the greater positions hold.
+ * life positions only rise, so of two states the greater positions hold. A life that
+ * somebody began who found nothing in the stream, as that had dropped what it had,
+ * does not end one that is known here: of the two the lesser position holds.
  *
  * Full      sessions_learn beyond the limit keeps nothing: the stream has it, and
  *           is asked when the session is used; who then finds no room is told so.
@@ -42,6 +44,7 @@ struct session_state {
     uint64_t sent;  /* of answers that are written whole */
     int64_t touched_ms;
     bool is_removed;
+    bool is_anew; /* the stream had one of that name when it was made */
 };
 
 /* What a message of the stream says. */
@@ -66,6 +69,7 @@ struct session_offer {
     uint64_t sequence; /* of the newest message about it; 0: not known */
     unsigned change;   /* which one; for sessions_told */
     bool is_owed;
+    bool is_told;     /* ever */
     bool is_answered; /* its newest answer is not written whole */
 };
 enum status sessions_offer(struct sessions *sessions, struct text name,
@@ -78,6 +82,17 @@ void sessions_told(struct sessions *sessions, struct text name,
 
 /* It is owed, told before or not; behind those that are. */
 void sessions_owe(struct sessions *sessions, struct text name);
+
+/* Ids that messages of the stream can have. */
+struct session_versions {
+    uint64_t from, upto;
+};
+
+/* Looks at part of the table: owes those whose newest message is of none of these,
+ * so that the stream has lost it; at most `most`. `*cursor` starts at 0. */
+void sessions_owe_lost(struct sessions *sessions,
+                       const struct session_versions *kept, unsigned kept_count,
+                       unsigned most, unsigned *cursor);
 
 /* Takes owed ones out of the list, oldest first; they stay owed. */
 unsigned sessions_take_owed(struct sessions *sessions,

@@ -105,6 +105,8 @@ struct follower {
     atomic_int state;        /* written by the thread, read by all */
     atomic_bool was_rewound; /* the same: since the start */
     atomic_uint checked;     /* the same, of looked_at; 0: none */
+    atomic_uint awaiting;    /* likewise, while an epoch is awaited */
+    _Atomic uint64_t first;  /* the same: the stream's first sequence */
     _Atomic uint64_t lag;
     atomic_int takes_sessions; /* enum follower_taking; of the stream */
 

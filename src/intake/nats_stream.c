@@ -219,6 +219,8 @@ void follower_show(struct follower *follower)
     uv_mutex_unlock(&follower->mutex);
     if (follower->epoch_after_ns == 0 || seeded_bug("acked-before-epoch"))
         atomic_store(&follower->checked, follower->looked_at);
+    atomic_store(&follower->awaiting,
+                 follower->epoch_after_ns != 0 ? follower->looked_at : 0);
 }
 
 /* ---- the thread ---------------------------------------------------------- */
@@ -475,6 +477,28 @@ uint64_t follower_acked_id(struct follower *follower, uint64_t sequence)
     id = stream_id(&follower->shared.shown, sequence);
     uv_mutex_unlock(&follower->mutex);
     return id;
+}
+
+bool follower_awaits_epoch(const struct follower *follower)
+{
+    const unsigned generation = nats_link_generation(follower->options.link);
+
+    return generation % 2 == 1 &&
+           atomic_load(&follower->awaiting) == generation;
+}
+
+unsigned follower_kept_ids(struct follower *follower,
+                           struct session_versions *kept)
+{
+    const uint64_t first = atomic_load(&follower->first);
+    unsigned count;
+
+    if (first == 0 || follower_acked_id(follower, first) == 0)
+        return 0;
+    uv_mutex_lock(&follower->mutex);
+    count = stream_kept(&follower->shared.shown, first, kept);
+    uv_mutex_unlock(&follower->mutex);
+    return count;
 }
 
 enum follower_taking follower_takes_sessions(const struct follower *follower)

@@ -89,6 +89,15 @@ const char *follower_alarm(const struct follower *follower);
  * not looked at again after a loss of the connection. */
 uint64_t follower_acked_id(struct follower *follower, uint64_t sequence);
 
+/* Was it rewound, so that this is not known before the next message comes? */
+bool follower_awaits_epoch(const struct follower *follower);
+
+/* The ids that its messages can have; how many ranges, at most STREAM_EPOCHS_MAX;
+ * 0: not known now. */
+struct session_versions;
+unsigned follower_kept_ids(struct follower *follower,
+                           struct session_versions *kept);
+
 /* Does the stream take messages about sessions? */
 enum follower_taking { TAKING_UNKNOWN, TAKING_NONE, TAKING_ALL };
 enum follower_taking follower_takes_sessions(const struct follower *follower);

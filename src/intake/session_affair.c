@@ -207,6 +207,27 @@ static void ask_owner(struct sharing *sharing, struct affair *affair)
         end_look(sharing, affair);
 }
 
+/* Of a rewound stream that has got nothing since: what stands there is older than
+ * what is known here, or from somebody who is as far. Told on top of that, what is
+ * known here is the message that the ids begin with. */
+static bool learn_rewound(struct sharing *sharing, struct affair *affair,
+                          struct text data)
+{
+    struct session_message message;
+    struct session_offer offer;
+
+    if (!follower_awaits_epoch(sharing->options.follower) ||
+        session_message_parse(data, &message) != ST_OK ||
+        message.state.is_removed ||
+        sessions_offer(sharing->sessions, name_of(affair), &offer) != ST_OK ||
+        offer.state.born != message.state.born)
+        return false;
+    affair->owner = message.by;
+    sessions_hear(sharing->sessions, name_of(affair), &message.state);
+    sessions_owe(sharing->sessions, name_of(affair));
+    return true;
+}
+
 /* What stands in the stream. False: it cannot be said yet which id it has. */
 static bool learn(struct sharing *sharing, struct affair *affair,
                   struct text data)
@@ -217,7 +238,7 @@ static bool learn(struct sharing *sharing, struct affair *affair,
     affair->version =
         follower_acked_id(sharing->options.follower, affair->sequence);
     if (affair->version == 0)
-        return false;
+        return learn_rewound(sharing, affair, data);
     affair->owner = 0;
     affair->is_left_out = false;
     if (session_message_parse(data, &message) != ST_OK ||
@@ -244,6 +265,7 @@ static bool learn(struct sharing *sharing, struct affair *affair,
 static void be_first(struct sharing *sharing, struct affair *affair)
 {
     affair->sequence = affair->owner = 0;
+    affair->is_overtaken = false;
     affair->knows_sequence = true;
     affair->is_left_out = false;
     sessions_owe(sharing->sessions, name_of(affair));
@@ -285,6 +307,7 @@ static void on_read(struct sharing *sharing, struct affair *affair,
         return;
     }
     affair->vain = 0;
+    affair->is_overtaken = false;
     affair->knows_sequence = true;
     if (affair->owner != 0 && affair->owner != sharing->self &&
         !seeded_bug("session-owner-unasked"))
@@ -372,6 +395,7 @@ static void on_told(struct sharing *sharing, struct affair *affair,
     }
     become(affair, AFFAIR_OPEN, 0);
     affair->knows_sequence = st == ST_OK;
+    affair->is_overtaken = st != ST_OK;
     if (st == ST_OK) {
         sharing->is_in_vain = false;
         nats_count(METRIC_sessions_told, 1);
@@ -433,8 +457,8 @@ static bool may_tell(struct sharing *sharing, struct affair *affair)
 static void begin_telling(struct sharing *sharing, struct affair *affair,
                           const struct session_offer *offer)
 {
-    if (!affair->knows_sequence && offer->sequence != 0 &&
-        list_is_empty(&affair->calls)) {
+    if (!affair->knows_sequence && !affair->is_overtaken &&
+        offer->sequence != 0 && list_is_empty(&affair->calls)) {
         affair->sequence = offer->sequence;
         affair->knows_sequence = true;
     }
@@ -447,6 +471,8 @@ static void begin_telling(struct sharing *sharing, struct affair *affair,
         return;
     }
     affair->offer = *offer;
+    if (!offer->is_told)
+        affair->offer.state.is_anew = affair->sequence != 0;
     affair->is_removal = wants(affair, SESSION_REMOVE);
     tell(sharing, affair);
 }

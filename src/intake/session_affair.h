@@ -57,6 +57,7 @@ struct affair {
     int64_t patient_ms; /* so long for an answer that is being written */
     unsigned vain;      /* reads that said nothing, one after the other */
     bool knows_sequence;
+    bool is_overtaken;          /* by a message that was not read yet */
     bool is_left_out;           /* the stream has it, and there is no room */
     uint64_t sequence;          /* of the newest message; 0: there is none */
     uint64_t owner;             /* who wrote that; 0: nobody */
@@ -98,6 +99,8 @@ struct sharing {
     struct list_node calls; /* waiting ones, by age */
     struct list_node asked; /* questions of others */
     int64_t look_ms;        /* at all that is busy */
+    int64_t lost_ms;        /* for sessions that the stream has lost */
+    unsigned lost_at;       /* where in the table */
     bool is_in_vain;  /* the stream took nothing, when it was last tried */
     int64_t retry_ms; /* then: the next of what is owed */
     struct buffer text, subject, question, reply;

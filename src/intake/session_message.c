@@ -37,9 +37,10 @@ void session_message_print(const struct session_message *message,
     buffer_printf(out,
                   ",\"born\":%" PRIu64 ",\"acked\":%" PRIu64
                   ",\"sent\":%" PRIu64 ",\"used\":%" PRId64
-                  ",\"by\":\"%016" PRIx64 "\"%s}",
+                  ",\"by\":\"%016" PRIx64 "\"%s%s}",
                   state->born, state->acked, state->sent, state->touched_ms,
-                  message->by, state->is_removed ? ",\"removed\":true" : "");
+                  message->by, state->is_removed ? ",\"removed\":true" : "",
+                  state->is_anew ? ",\"anew\":true" : "");
 }
 
 static bool read_number(struct text digits, uint64_t most, uint64_t *number_out)
@@ -82,11 +83,11 @@ static bool read_by(struct text value, uint64_t *by_out)
 
 enum status session_message_parse(struct text text, struct session_message *out)
 {
-    struct text name, born, acked, sent, used, by, removed, inside;
-    const struct json_wanted wanted[] = {{"session", &name},   {"born", &born},
-                                         {"acked", &acked},    {"sent", &sent},
-                                         {"used", &used},      {"by", &by},
-                                         {"removed", &removed}};
+    struct text name, born, acked, sent, used, by, removed, anew, inside;
+    const struct json_wanted wanted[] = {
+        {"session", &name},    {"born", &born}, {"acked", &acked},
+        {"sent", &sent},       {"used", &used}, {"by", &by},
+        {"removed", &removed}, {"anew", &anew}};
     struct session_message message = {.by = 0};
     struct session_state *state = &message.state;
     uint64_t used_ms;
@@ -101,11 +102,13 @@ enum status session_message_parse(struct text text, struct session_message *out)
         !read_number(acked, ID_MAX, &state->acked) ||
         !read_number(sent, ID_MAX, &state->sent) ||
         !read_number(used, ID_MAX, &used_ms) || !read_by(by, &message.by) ||
-        (removed.length > 0 && !text_is(removed, "true")))
+        (removed.length > 0 && !text_is(removed, "true")) ||
+        (anew.length > 0 && !text_is(anew, "true")))
         return ST_BAD_INPUT;
     session_name_set(&message.name, inside);
     state->touched_ms = (int64_t)used_ms;
     state->is_removed = removed.length > 0;
+    state->is_anew = anew.length > 0;
     *out = message;
     return ST_OK;
 }

@@ -3,7 +3,8 @@
  *
  *   <prefix>.$tidings.sessions.<SHA-256 of the name, in hexadecimal>
  *   {"session":"s","born":7,"acked":12,"sent":14,"used":1700000000000,
- *    "by":"5fd2..."}                            and "removed":true of one that is
+ *    "by":"5fd2..."}                            and "removed":true of one that is,
+ *                                               "anew":true: session_sharing.h
  *
  * One subject per session: the newest message of it is the session's state. `by`
  * is the process that wrote it, which may know more than it has written yet.

@@ -89,6 +89,25 @@ void stream_begin_epoch(struct stream_position *position, uint64_t from,
     epochs[position->epoch_count++] = (struct stream_epoch){from, base};
 }
 
+unsigned stream_kept(const struct stream_position *position, uint64_t first,
+                     struct session_versions kept[STREAM_EPOCHS_MAX])
+{
+    unsigned count = 0;
+
+    for (unsigned i = 0; i < position->epoch_count; i++) {
+        const struct stream_epoch *epoch = &position->epochs[i];
+        const uint64_t from = epoch->from > first ? epoch->from : first;
+        const uint64_t upto = i + 1 < position->epoch_count
+                                  ? epoch[1].from - 1
+                                  : STREAM_ID_MAX - epoch->base;
+
+        if (from <= upto)
+            kept[count++] = (struct session_versions){epoch->base + from,
+                                                      epoch->base + upto};
+    }
+    return count;
+}
+
 /* Two checksums: they tell messages apart that nobody chose to look alike; the
  * times in nanoseconds are compared besides. */
 uint64_t stream_hash(struct text subject, struct text data)

@@ -9,6 +9,7 @@
 #ifndef TIDINGS_STREAM_IDS_H
 #define TIDINGS_STREAM_IDS_H
 
+#include <tidings/session_sharing.h>
 #include <tidings/status.h>
 #include <tidings/text.h>
 
@@ -51,6 +52,10 @@ uint64_t stream_id(const struct stream_position *position, uint64_t sequence);
  * room; the same again changes nothing. */
 void stream_begin_epoch(struct stream_position *position, uint64_t from,
                         uint64_t base);
+
+/* The ids of all sequences from `first` on: a range for each epoch that has some. */
+unsigned stream_kept(const struct stream_position *position, uint64_t first,
+                     struct session_versions kept[STREAM_EPOCHS_MAX]);
 
 uint64_t stream_hash(struct text subject, struct text data);
 

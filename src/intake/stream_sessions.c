@@ -24,6 +24,9 @@
 #include "nats_stream.h"
 #include "session_affair.h"
 #include "session_message.h"
+#include "stream_ids.h"
+
+#include "base/seeded_bug.h"
 
 #include <tidings/check.h>
 #include <tidings/clock.h>
@@ -43,6 +46,7 @@
 #define RETRY_MS     500
 #define IDLE_MS      200
 #define STOP_MS      2000
+#define LOST_MS      200 /* between two looks at part of the table */
 
 struct note {
     struct msg link; /* first */
@@ -369,6 +373,22 @@ static void take_owed(struct sharing *sharing)
         sharing->retry_ms = now_ms() + RETRY_MS;
 }
 
+/* Trimmed, or gone with a rewind. Without an epoch one is told, which begins it. */
+static void owe_lost(struct sharing *sharing)
+{
+    struct session_versions kept[STREAM_EPOCHS_MAX];
+    struct follower *follower = sharing->options.follower;
+    unsigned count;
+
+    if (now_ms() < sharing->lost_ms || seeded_bug("session-lost"))
+        return;
+    sharing->lost_ms = now_ms() + LOST_MS;
+    count = follower_kept_ids(follower, kept);
+    if (count > 0 || follower_awaits_epoch(follower))
+        sessions_owe_lost(sharing->sessions, kept, count,
+                          count > 0 ? OWED_AT_ONCE : 1, &sharing->lost_at);
+}
+
 static void each_affair(struct sharing *sharing,
                         void (*act)(struct sharing *sharing,
                                     struct affair *affair, int64_t now_ms))
@@ -447,8 +467,10 @@ static void turn(struct sharing *sharing)
     handle(sharing,
            mailbox_wait(&sharing->box, is_idle(sharing) ? IDLE_MS : LOOK_MS));
     look(sharing);
-    if (sharing->connection != NULL && is_up(sharing))
+    if (sharing->connection != NULL && is_up(sharing)) {
+        owe_lost(sharing);
         take_owed(sharing);
+    }
 }
 
 static bool has_work(struct sharing *sharing)

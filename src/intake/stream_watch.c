@@ -404,6 +404,7 @@ static void note_figures(struct follower *follower, const jsStreamInfo *info)
     if (info->Config != NULL)
         note_sessions(follower, info->Config);
     follower->stream_last = info->State.LastSeq;
+    atomic_store(&follower->first, info->State.FirstSeq);
     follower->is_sealed = info->Config != NULL && info->Config->Sealed;
     (void)snprintf(follower->leader, sizeof follower->leader, "%s",
                    leader_of(info));

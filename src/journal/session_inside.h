@@ -30,6 +30,8 @@ struct session {
     bool is_removed; /* a mark: nobody finds it */
     bool is_ours;    /* the newest message of it that is known is from here */
     bool is_owed;    /* the stream does not have all of it */
+    bool is_told;    /* the stream has had this life */
+    bool is_anew;    /* session_sharing.h */
     struct list_node owed;
     uint64_t born, version, sequence; /* session_sharing.h */
     int64_t told_touched_ms;          /* as others know it */

@@ -9,7 +9,9 @@
  *                  and of one that other instances know of:
  *       28      8  born
  *       36      8  id of the newest message of the stream that is in it
- *       44      1  1: changed since, and the stream does not have it yet
+ *       44      1  bit 0: changed since, and the stream does not have it yet;
+ *                  bit 1: the stream has had this life of it; bit 2: which was
+ *                  made where the stream had another one
  *
  * Every transaction writes all rows that are behind when it is about to be
  * committed. A change is in memory before its publish is posted, so the
@@ -96,7 +98,8 @@ static size_t encode_row(const struct session_row *row,
     put_u64(bytes + 20, (uint64_t)row->touched_ms);
     put_u64(bytes + 28, row->born);
     put_u64(bytes + 36, row->version);
-    bytes[44] = row->is_owed;
+    bytes[44] =
+        (unsigned char)(row->is_owed | row->is_told << 1 | row->is_anew << 2);
     put_u32(bytes, checksum(row->name, bytes, length));
     return length;
 }
@@ -138,7 +141,9 @@ static bool read_row(const MDB_val *key, const MDB_val *value,
         return true;
     row_out->born = get_u64(at + 28);
     row_out->version = get_u64(at + 36);
-    row_out->is_owed = at[44] != 0;
+    row_out->is_owed = (at[44] & 1) != 0;
+    row_out->is_told = (at[44] & 2) != 0;
+    row_out->is_anew = (at[44] & 4) != 0;
     return true;
 }
 

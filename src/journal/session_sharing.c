@@ -14,17 +14,22 @@
  * What is learned is merged: in one life of a name the greater positions hold,
  * and what is greater here stays owed. Of two lives the one in the stream holds,
  * for all instances will have that one; but a life that began here and is on its
- * way outlives the word that an earlier one has ended.
+ * way outlives the word that an earlier one has ended. And one that was told and
+ * that nobody removed outlives one that began further on, by somebody who found
+ * nothing: the stream keeps messages for a time only. All instances decide alike.
  *
  * A removal is never owed: it is in the stream before anything is removed.
  */
 #include "session_inside.h"
 
+#include "base/seeded_bug.h"
+
 #include <tidings/check.h>
 
 #include <openssl/rand.h>
 
-#define BIRTH_BITS 52
+#define BIRTH_BITS      52
+#define BUCKETS_AT_ONCE 4096
 
 void session_name_set(struct session_name *name, struct text text)
 {
@@ -89,6 +94,40 @@ void sessions_owe(struct sessions *sessions, struct text name)
     uv_mutex_unlock(&sessions->mutex);
 }
 
+static bool is_kept(uint64_t version, const struct session_versions *kept,
+                    unsigned kept_count)
+{
+    for (unsigned i = 0; i < kept_count; i++)
+        if (version >= kept[i].from && version <= kept[i].upto)
+            return true;
+    return false;
+}
+
+void sessions_owe_lost(struct sessions *sessions,
+                       const struct session_versions *kept, unsigned kept_count,
+                       unsigned most, unsigned *cursor)
+{
+    unsigned owed = 0;
+
+    uv_mutex_lock(&sessions->mutex);
+    for (unsigned i = 0; i < BUCKETS_AT_ONCE && owed < most; i++) {
+        struct session *session =
+            sessions->buckets[*cursor % sessions->bucket_count];
+
+        *cursor = (*cursor + 1) % sessions->bucket_count;
+        for (; session != NULL; session = session->next_in_bucket) {
+            if (session->is_removed || session->is_owed ||
+                session->version == 0 ||
+                is_kept(session->version, kept, kept_count))
+                continue;
+            session_owe_locked(sessions, session);
+            owed++;
+        }
+    }
+    sessions->must_wake = false; /* the caller is who would be woken */
+    uv_mutex_unlock(&sessions->mutex);
+}
+
 unsigned sessions_take_owed(struct sessions *sessions,
                             struct session_name *names, unsigned room)
 {
@@ -133,10 +172,11 @@ enum status sessions_offer(struct sessions *sessions, struct text name,
         }
         *offer_out = (struct session_offer){
             .state = {session->born, session->acked, session->written,
-                      session->touched_ms, false},
+                      session->touched_ms, false, session->is_anew},
             .sequence = session->sequence,
             .change = session->change,
             .is_owed = session->is_owed,
+            .is_told = session->is_told,
             .is_answered = session->sent > session->written};
     }
     sessions->must_wake = false;
@@ -153,6 +193,8 @@ static void note_told_locked(struct sessions *sessions, struct session *session,
         session->sequence = sequence;
     }
     session->is_ours = version > 0 && version == session->version;
+    session->is_told = true;
+    session->is_anew = offer->state.is_anew;
     if (offer->state.touched_ms > session->told_touched_ms)
         session->told_touched_ms = offer->state.touched_ms;
     if (offer->change == session->change)
@@ -200,6 +242,8 @@ static void replace_locked(struct sessions *sessions, struct session *session,
     session->acked = state->acked;
     session->written = session->sent = state->sent;
     session->born = state->born;
+    session->is_told = true;
+    session->is_anew = state->is_anew;
     session->touched_ms = session->told_touched_ms = state->touched_ms;
     session_settle_debt_locked(sessions, session);
 }
@@ -211,6 +255,8 @@ static void merge_locked(struct sessions *sessions, struct session *session,
         session->written > state->sent || session->acked > state->acked;
 
     session->born = state->born;
+    session->is_told = true;
+    session->is_anew = state->is_anew;
     if (state->acked > session->acked)
         session->acked = state->acked;
     if (state->sent > session->written)
@@ -233,6 +279,17 @@ static void end_life_locked(struct sessions *sessions, struct session *session,
     session_remove_locked(sessions, session);
 }
 
+/* Another life, begun by somebody who did not find the one here? */
+static bool survives_locked(const struct session *session,
+                            const struct session_state *state)
+{
+    if (!session->is_told || session->born == state->born || state->is_anew ||
+        seeded_bug("session-forgotten"))
+        return false;
+    return session->acked != state->acked ? session->acked < state->acked
+                                          : session->born < state->born;
+}
+
 static enum status learn_locked(struct sessions *sessions,
                                 const struct session_news *news)
 {
@@ -253,6 +310,8 @@ static enum status learn_locked(struct sessions *sessions,
     } else if (is_here &&
                (session->born == state->born || session->born == 0)) {
         merge_locked(sessions, session, state);
+    } else if (is_here && survives_locked(session, state)) {
+        session_owe_locked(sessions, session);
     } else {
         session = session_open_locked(sessions, name);
         if (session == NULL)
@@ -273,7 +332,7 @@ enum status sessions_learn(struct sessions *sessions,
 
     uv_mutex_lock(&sessions->mutex);
     st = learn_locked(sessions, news);
-    uv_mutex_unlock(&sessions->mutex);
+    sessions_unlock(sessions);
     return st;
 }
 

@@ -22,7 +22,7 @@ struct session_row {
     uint64_t acked, sent;
     int64_t touched_ms;
     uint64_t born, version; /* session_sharing.h; 0: nobody shares it */
-    bool is_owed;
+    bool is_owed, is_told, is_anew;
     struct text name;        /* of the session; fixed */
     struct session *session; /* of the table's own */
     bool is_removed;

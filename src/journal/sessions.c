@@ -130,16 +130,14 @@ static void touch_locked(struct sessions *sessions, struct session *session,
 /* What the stream has needs no disk here. */
 static struct session_view view_locked(const struct session *session)
 {
-    const bool is_told = session->version > 0;
-
     return (struct session_view){
         .acked = session->acked,
         .sent = session->sent,
         .touched_ms = session->touched_ms,
-        .is_stored = session->is_stored || is_told,
-        .is_told = is_told,
+        .is_stored = session->is_stored || session->is_told,
+        .is_told = session->is_told,
         .is_settled =
-            (is_told && !session->is_owed) ||
+            (session->is_told && !session->is_owed) ||
             (session->is_stored && session->stored >= session->written),
         .is_ours = session->is_ours,
         .is_answered = session->sent > session->written,
@@ -199,6 +197,7 @@ static struct session *create_locked(struct sessions *sessions,
     session->acked = session->sent = session->written = acked;
     session->touched_ms = wall_ms;
     session->born = born;
+    session->is_told = session->is_anew = false;
     session_owe_locked(sessions, session);
     return session;
 }
@@ -372,6 +371,8 @@ void sessions_load(struct sessions *sessions, const struct session_row *row)
     session->born = row->born;
     session->version = row->version;
     session->is_stored = true;
+    session->is_told = row->is_told;
+    session->is_anew = row->is_anew;
     if (row->is_owed)
         session_owe_locked(sessions, session);
     uv_mutex_unlock(&sessions->mutex);
@@ -399,6 +400,8 @@ static void take_locked(struct sessions *sessions)
                                  .born = session->born,
                                  .version = session->version,
                                  .is_owed = session->is_owed,
+                                 .is_told = session->is_told,
+                                 .is_anew = session->is_anew,
                                  .name = session_text(session),
                                  .session = session,
                                  .is_removed = session->is_removed};

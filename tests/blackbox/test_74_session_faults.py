@@ -1,15 +1,18 @@
 """Shelf 74: shared sessions when instances begin and end, and the stream is away.
 Protocol.md 7."""
 
+import base64
 import json
 import shutil
 import time
 
 import pytest
 
+from jetstream import JetStream, Refused
 from marks import serve
+from nats_raw import NatsClient
 from patience import eventually
-from shared_sessions import (ack, publish, session, short, state_of,
+from shared_sessions import (ack, alone, publish, session, short, state_of,
                              subject_of, texts, wait_until_back,
                              wait_until_told, pair)
 from stream_world import *
@@ -302,3 +305,120 @@ def test_a_rewound_stream_moves_no_session_back(pair, js, tmp_path):
     assert short(a, "s") == short(b, "s") == []
     publish(pair, "last")
     assert short(a, "s") == ["last"]
+
+
+# ---- what the stream has lost -----------------------------------------------
+
+def told_in(streams, name):
+    """The newest message about it that the stream has."""
+    try:
+        found = streams.call("STREAM.MSG.GET.EVENTS",
+                             last_by_subj=subject_of(name))
+    except Refused:
+        return None
+    return json.loads(base64.b64decode(found["message"]["data"]))
+
+
+@serve(sessions_max=64)
+def test_what_the_stream_has_dropped_is_told_again(pair, another, streams):
+    a, b = pair
+    short(a, "s")
+    publish(pair, "one")
+    assert short(a, "s") == ["one"]
+    wait_until_told(a)
+    streams.update("EVENTS", max_msgs=2)
+    publish(pair, "two", "three")
+    eventually(lambda: told_in(streams, "s") is not None, "s to be told again")
+    streams.update("EVENTS", max_msgs=100)
+    publish(pair, "four")
+    a.stop()
+    b.stop()
+    c = another()
+    assert short(c, "s")[-1] == "four"
+    a.start()
+    b.start()
+
+
+@serve(sessions_max=64)
+@pytest.mark.parametrize("first", ["a", "b"])
+def test_one_made_where_the_stream_had_dropped_it_ends_none(
+        pair, another, streams, first):
+    """Who knows nothing begins it anew; who knows better says so."""
+    a, b = pair
+    short(a, "s")
+    number = publish(pair, "one", "two")[0]
+    ack(b, "s", number)
+    for world in pair:
+        wait_until_told(world)
+    born = told_in(streams, "s")["born"]
+    state = json.loads(state_of("s", publish(pair, "three")[0] + 1))
+    assert state["born"] != born
+    streams.publish(subject_of("s"), json.dumps(state))  # as c would
+    eventually(lambda: told_in(streams, "s")["born"] == born, "the first again")
+    c = another()
+    assert short(a if first == "a" else b, "s") == ["two", "three"]
+    assert short(c, "s") == []
+
+
+def test_one_made_after_a_removal_is_another(pair, streams):
+    a, b = pair
+    short(a, "s")
+    publish(pair, "one", "two")
+    assert a.http("DELETE", "/sessions/s").status == 200
+    assert short(b, "s") == []
+    wait_until_told(b)
+    assert told_in(streams, "s")["anew"] is True
+    assert short(a, "s") == []
+
+
+def events_of(world, name):
+    """But for the gap."""
+    return [text for text in short(world, name) if isinstance(text, str)]
+
+
+@serve(sessions_max=64)
+def test_a_rewound_stream_is_told_what_it_has_lost(
+        pair, another, js, tmp_path):
+    """Also of sessions that nobody asks for, and before the next event."""
+    a, b = pair
+    names = [f"s{n}" for n in range(20)]
+    for name in names:
+        short(a, name)
+    publish(pair, "one")
+    for name in names:
+        assert short(a, name) == ["one"]
+    wait_until_told(a)
+    js.kill()
+    shutil.copytree(js.store, tmp_path / "copy")
+    js.start()
+    for world in pair:
+        wait_until_back(world)
+    publish(pair, "lost")
+    for name in names:
+        assert short(a, name) == ["lost"]
+    number = publish(pair, "lost too")[0]
+    for name in names:
+        assert short(a, name) == ["lost too"]
+    wait_until_told(a)
+    js.kill()
+    shutil.rmtree(js.store)
+    shutil.copytree(tmp_path / "copy", js.store)
+    js.start()
+    for world in pair:
+        world.wait_for_metric("stream_rewinds", lambda n: n == 1)
+    before = alone(pair)
+    assert events_of(b, "s0") == []
+    assert ack(a, "s1", session(a, "s1")["sent"])
+    assert alone(pair) == before
+    streams = JetStream(NatsClient(js.port))
+    eventually(lambda: all(told_in(streams, name)["sent"] >= number
+                           for name in names), "all to be told again")
+    streams.client.close()
+    for world in pair:
+        world.stop()
+    c = another()
+    publish([c], "new")
+    for name in names:
+        assert events_of(c, name) == ["new"]
+    for world in pair:
+        world.start()

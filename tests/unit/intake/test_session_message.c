@@ -28,7 +28,7 @@ static void what_is_printed_is_read_again(void **state)
     buffer_init(&text);
     session_name_set(&message.name, text_of("Aa0._~-"));
     for (int removed = 0; removed < 2; removed++) {
-        message.state.is_removed = removed != 0;
+        message.state.is_removed = message.state.is_anew = removed != 0;
         text.length = 0;
         session_message_print(&message, &text);
         assert_int_equal(session_message_parse(buffer_text(&text), &again),
@@ -39,6 +39,7 @@ static void what_is_printed_is_read_again(void **state)
         assert_int_equal(again.state.sent, 14);
         assert_int_equal(again.state.touched_ms, 1700000000000);
         assert_true(again.state.is_removed == (removed != 0));
+        assert_true(again.state.is_anew == (removed != 0));
         assert_true(again.by == message.by);
     }
     buffer_fini(&text);
@@ -51,13 +52,13 @@ static void what_nobody_can_have_written_is_not_plausible(void **state)
         struct session_state state;
         bool is_plausible;
     } row[] = {
-        {{7, 12, 14, WALL_MS, false}, true},
-        {{7, 99, 99, WALL_MS + DAY_MS, false}, true},
-        {{7, 99, 99, WALL_MS + DAY_MS + 1, false}, false},
-        {{7, 12, 100, WALL_MS, false}, false}, /* the message itself */
-        {{7, 12, 101, WALL_MS, false}, false},
-        {{7, 13, 12, WALL_MS, false}, false},
-        {{7, 101, 101, WALL_MS, true}, false},
+        {{7, 12, 14, WALL_MS, false, false}, true},
+        {{7, 99, 99, WALL_MS + DAY_MS, false, false}, true},
+        {{7, 99, 99, WALL_MS + DAY_MS + 1, false, false}, false},
+        {{7, 12, 100, WALL_MS, false, false}, false}, /* the message itself */
+        {{7, 12, 101, WALL_MS, false, false}, false},
+        {{7, 13, 12, WALL_MS, false, false}, false},
+        {{7, 101, 101, WALL_MS, true, false}, false},
     };
 
     (void)state;

@@ -209,6 +209,49 @@ static void another_life_begins_where_it_says(void **state)
     assert_int_equal(find(bench, "s").sent, 5);
 }
 
+static void
+one_that_nobody_removed_outlives_one_begun_in_ignorance(void **state)
+{
+    struct bench *bench = *state;
+    struct session_news later = news_of("s", BASE + 9, 8, 40, 40);
+
+    create(bench, "s", 10);
+    tell(bench, "s", BASE + 1);
+    assert_int_equal(hear(bench, &later), ST_OK);
+    assert_int_equal(offer(bench, "s").state.acked, 10);
+    assert_true(offer(bench, "s").is_owed);
+    tell(bench, "s", BASE + 10);
+    later = news_of("s", BASE + 11, 9, 5, 5); /* further back: what is lost? */
+    assert_int_equal(hear(bench, &later), ST_OK);
+    assert_int_equal(offer(bench, "s").state.acked, 5);
+    later = news_of("s", BASE + 12, 10, 50, 50);
+    later.state.is_anew = true; /* who made it knew of the end of the other */
+    assert_int_equal(hear(bench, &later), ST_OK);
+    assert_int_equal(offer(bench, "s").state.acked, 50);
+    assert_int_equal(owed(bench), 0);
+}
+
+static void what_the_stream_has_lost_is_owed(void **state)
+{
+    struct bench *bench = *state;
+    const struct session_versions kept[] = {{BASE + 5, BASE + 9},
+                                            {BASE + 100, UINT64_MAX}};
+    unsigned cursor = 0;
+
+    create(bench, "trimmed", 10);
+    create(bench, "kept", 10);
+    create(bench, "rewound", 10);
+    tell(bench, "trimmed", BASE + 4);
+    tell(bench, "kept", BASE + 9);
+    tell(bench, "rewound", BASE + 10);
+    assert_int_equal(owed(bench), 0);
+    sessions_owe_lost(sessions_of(bench), kept, 2, 64, &cursor);
+    assert_int_equal(owed(bench), 2);
+    assert_false(offer(bench, "kept").is_owed);
+    sessions_owe_lost(sessions_of(bench), kept, 0, 1, &cursor);
+    assert_int_equal(owed(bench), 3);
+}
+
 static void of_two_beginnings_that_in_the_stream_holds(void **state)
 {
     struct bench *bench = *state;
@@ -343,6 +386,8 @@ int main(void)
         TEST(the_greater_positions_of_one_life_hold),
         TEST(an_older_message_says_nothing),
         TEST(another_life_begins_where_it_says),
+        TEST(one_that_nobody_removed_outlives_one_begun_in_ignorance),
+        TEST(what_the_stream_has_lost_is_owed),
         TEST(of_two_beginnings_that_in_the_stream_holds),
         TEST(the_end_of_an_earlier_life_ends_no_other),
         TEST(one_from_before_the_stream_takes_the_others_life),
