@@ -173,6 +173,11 @@ static void on_message(natsConnection *connection,
         platform_name_thread("nats");
         intake->is_named = true;
     }
+    if (subject_is_inner(intake->rules.prefix,
+                         text_of(natsMsg_GetSubject(msg)))) {
+        natsMsg_Destroy(msg); /* of others, which follow a stream */
+        return;
+    }
     nats_count(METRIC_nats_received, 1);
     refusal = message_to_event(&intake->rules, msg, &event);
     if (refusal == REFUSAL_NONE)

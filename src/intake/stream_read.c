@@ -17,6 +17,7 @@
 #include "nats_metrics.h"
 #include "nats_reply.h"
 #include "session_message.h"
+#include "subject.h"
 
 #include <tidings/clock.h>
 
@@ -197,6 +198,11 @@ static bool take(struct follower *follower, struct handful *handful,
     if (session_subject_is(follower->options.rules.prefix,
                            text_of(natsMsg_GetSubject(msg)))) {
         add_news(follower, handful, msg);
+        keep_last(handful, msg);
+        return true;
+    }
+    if (subject_is_inner(follower->options.rules.prefix,
+                         text_of(natsMsg_GetSubject(msg)))) {
         keep_last(handful, msg);
         return true;
     }

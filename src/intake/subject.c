@@ -19,6 +19,16 @@ bool subject_prefix_is_valid(struct text prefix)
     return channel_name_is_valid(prefix);
 }
 
+bool subject_is_inner(struct text prefix, struct text subject)
+{
+    static const char part[] = ".$tidings.";
+    const size_t part_bytes = sizeof part - 1;
+
+    return subject.length > prefix.length + part_bytes &&
+           memcmp(subject.bytes, prefix.bytes, prefix.length) == 0 &&
+           memcmp(subject.bytes + prefix.length, part, part_bytes) == 0;
+}
+
 enum status subject_channel(struct text prefix, struct text subject,
                             struct text *channel_out)
 {

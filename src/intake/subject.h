@@ -20,6 +20,10 @@
 /* May it stand before the dot? The rules are those of a channel's name. */
 bool subject_prefix_is_valid(struct text prefix);
 
+/* Is it one by which instances tell each other something? "<prefix>.$tidings." is
+ * before all of them; what this version does not know is not for it. */
+bool subject_is_inner(struct text prefix, struct text subject);
+
 enum status subject_channel(struct text prefix, struct text subject,
                             struct text *channel_out) MUST_USE;
 

@@ -8,8 +8,10 @@ import pytest
 
 from marks import serve
 from stream_world import *
-from shared_sessions import ack, pair, publish, session, short, subject_of
+from shared_sessions import (ack, pair, publish, session, short, subject_of,
+                             wait_until_there)
 from stream_world import wait_for_check
+from world import World
 
 
 def newest_state(streams, name):
@@ -44,6 +46,26 @@ def test_a_state_that_nobody_can_have_written_is_not_believed(
     assert short(b, "s") == []
     assert a.metrics()["sessions_malformed"] > 0
     assert short(another(), "s") == []  # which reads what a wrote over it
+
+
+def test_an_instance_without_the_stream_passes_over_what_others_tell(
+        followed, js, streams, tmp_path):
+    """It hears all that is sent under the prefix; some of it is not for it."""
+    (tmp_path / "core").mkdir()
+    core = World(tmp_path / "core", js)
+    core.settings["nats"] = js.url
+    core.start()
+    try:
+        rejected = streams.client.subscribe("events_rejected.>")
+        for n in range(5):
+            short(followed, f"s{n}")
+        followed.publish("news", "one")
+        wait_until_there(core, core.publish("news", "two"))
+        assert core.metrics()["nats_rejected"] == 0
+        assert count(rejected) == 0
+        core.end()
+    finally:
+        core.abandon()
 
 
 @serve(keep_age_ms=0, dedup_window_ms=0)

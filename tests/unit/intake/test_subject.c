@@ -32,6 +32,26 @@ static void the_channel_is_what_follows_the_prefix(void **state)
     }
 }
 
+static void what_instances_tell_each_other_is_known_by_its_subject(void **state)
+{
+    static const struct {
+        const char *subject;
+        bool is_inner;
+    } row[] = {
+        {"events.$tidings.epochs", true}, {"events.$tidings.later.a", true},
+        {"events.$tidings", false},       {"events.$tidings.", false},
+        {"events.$tidingsx.a", false},    {"events.tidings.a", false},
+        {"eventsx.$tidings.a", false},    {"other.$tidings.epochs", false},
+        {"events.a.$tidings.b", false},   {"", false},
+    };
+
+    (void)state;
+    for (unsigned i = 0; i < sizeof row / sizeof row[0]; i++)
+        assert_true(
+            subject_is_inner(text_of("events"), text_of(row[i].subject)) ==
+            row[i].is_inner);
+}
+
 static void what_is_no_channel_is_refused(void **state)
 {
     static const char *const row[] = {
@@ -114,6 +134,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_channel_is_what_follows_the_prefix),
+        cmocka_unit_test(
+            what_instances_tell_each_other_is_known_by_its_subject),
         cmocka_unit_test(what_is_no_channel_is_refused),
         cmocka_unit_test(a_nul_does_not_end_the_check),
         cmocka_unit_test(a_channel_has_at_most_200_bytes),
