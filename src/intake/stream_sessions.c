@@ -141,12 +141,19 @@ static bool read_token(const char *subject, uint32_t *number_out,
 {
     const char *serial = strrchr(subject, '.');
     const char *number = serial;
+    uint64_t numbers[2];
 
     if (serial == NULL)
         return false;
     while (number > subject && number[-1] != '.')
         number--;
-    return sscanf(number, "%" SCNu32 ".%" SCNu32, number_out, serial_out) == 2;
+    if (!stream_number_parse((struct text){number, (size_t)(serial - number)},
+                             UINT32_MAX, &numbers[0]) ||
+        !stream_number_parse(text_of(serial + 1), UINT32_MAX, &numbers[1]))
+        return false;
+    *number_out = (uint32_t)numbers[0];
+    *serial_out = (uint32_t)numbers[1];
+    return true;
 }
 
 /* On a thread of the library, as on_question. */
