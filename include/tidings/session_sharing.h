@@ -55,9 +55,11 @@ struct session_news {
     uint64_t sequence; /* and its sequence in the stream */
 };
 
-/* Takes over what is newer than what is known. */
+/* Takes over what is newer than what is known; but no session that is not here and
+ * was not used since then: the stream is asked for it if it is ever used. */
 enum status sessions_learn(struct sessions *sessions,
-                           const struct session_news *news) MUST_USE;
+                           const struct session_news *news,
+                           int64_t since_ms) MUST_USE;
 
 /* What another instance says that has not told the stream yet. */
 void sessions_hear(struct sessions *sessions, struct text name,

@@ -255,7 +255,7 @@ static bool learn(struct sharing *sharing, struct affair *affair,
                                  .sequence = affair->sequence};
     if (!message.state.is_removed)
         affair->owner = message.by;
-    affair->is_left_out = sessions_learn(sharing->sessions, &news) != ST_OK;
+    affair->is_left_out = sessions_learn(sharing->sessions, &news, 0) != ST_OK;
     if (affair->is_left_out)
         affair->owner = 0; /* who wants it is told */
     return true;
@@ -358,7 +358,7 @@ static void note_removed(struct sharing *sharing, struct affair *affair)
 
     news.state.is_removed = true;
     affair->owner = 0;
-    CHECK(sessions_learn(sharing->sessions, &news) ==
+    CHECK(sessions_learn(sharing->sessions, &news, 0) ==
           ST_OK); /* needs no room */
     if (affair->version == 0 &&
         sessions_remove(sharing->sessions, name_of(affair)) != ST_OK)

@@ -291,7 +291,8 @@ static bool survives_locked(const struct session *session,
 }
 
 static enum status learn_locked(struct sessions *sessions,
-                                const struct session_news *news)
+                                const struct session_news *news,
+                                int64_t since_ms)
 {
     const struct session_state *state = &news->state;
     const struct text name = session_name_text(&news->name);
@@ -312,6 +313,8 @@ static enum status learn_locked(struct sessions *sessions,
         merge_locked(sessions, session, state);
     } else if (is_here && survives_locked(session, state)) {
         session_owe_locked(sessions, session);
+    } else if (!is_here && state->touched_ms < since_ms) {
+        return ST_OK;
     } else {
         session = session_open_locked(sessions, name);
         if (session == NULL)
@@ -326,12 +329,12 @@ static enum status learn_locked(struct sessions *sessions,
 }
 
 enum status sessions_learn(struct sessions *sessions,
-                           const struct session_news *news)
+                           const struct session_news *news, int64_t since_ms)
 {
     enum status st;
 
     uv_mutex_lock(&sessions->mutex);
-    st = learn_locked(sessions, news);
+    st = learn_locked(sessions, news, since_ms);
     sessions_unlock(sessions);
     return st;
 }

@@ -173,8 +173,13 @@ static void note_missing(struct journal *journal,
 
 static void learn(struct journal *journal, const struct source_step *step)
 {
+    const int64_t keep_ms = journal->sessions.keep_ms;
+    const int64_t since_ms =
+        keep_ms > 0 ? clock_wall_ms(journal->options.clock) - keep_ms : 0;
+
     for (unsigned i = 0; i < step->news_count; i++)
-        if (sessions_learn(journal->sessions.sessions, &step->news[i]) != ST_OK)
+        if (sessions_learn(journal->sessions.sessions, &step->news[i],
+                           since_ms) != ST_OK)
             (void)atomic_fetch_add(&journal->figures.sessions_left_out, 1);
 }
 

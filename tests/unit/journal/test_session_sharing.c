@@ -44,7 +44,7 @@ static struct session_news news_of(const char *name, uint64_t version,
 
 static enum status hear(struct bench *bench, const struct session_news *news)
 {
-    return sessions_learn(sessions_of(bench), news);
+    return sessions_learn(sessions_of(bench), news, 0);
 }
 
 static enum status end(struct bench *bench, const char *name, uint64_t version,
@@ -372,6 +372,20 @@ static void a_step_brings_its_news_in_its_own_transaction(void **state)
     assert_int_equal(find(bench, "s").sent, 40);
 }
 
+static void one_unused_for_long_is_learned_when_it_is_used(void **state)
+{
+    struct bench *bench = *state;
+    struct session_news news = news_of("s", BASE + 5, 7, 30, 40);
+    struct session_view view;
+
+    news.state.touched_ms = 5;
+    assert_int_equal(run_publish(bench, step_with(&news, 0, 5)), ST_OK);
+    assert_int_equal(sessions_find(sessions_of(bench), text_of("s"), &view),
+                     ST_NOT_FOUND);
+    assert_int_equal(hear(bench, &news), ST_OK);
+    assert_int_equal(find(bench, "s").sent, 40);
+}
+
 int main(void)
 {
 #define TEST(name)                                                             \
@@ -395,6 +409,7 @@ int main(void)
         TEST(beyond_the_limit_nothing_is_kept),
         TEST(what_was_learned_and_what_is_owed_outlive_a_restart),
         TEST(a_step_brings_its_news_in_its_own_transaction),
+        TEST(one_unused_for_long_is_learned_when_it_is_used),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
