@@ -120,6 +120,7 @@
     NUMBER(stream_in_flight,    8192,           1,   1000000,       "events", "of HTTP publishers, waiting for the stream; beyond it they are told 503") \
     NUMBER(session_wait_ms,     2000,           10,  60000,         "ms",     "a request with a session waits so long for what other instances know of it; then it is served with what is known here, or refused") \
     NUMBER(session_messages_per_second, 50,     1,   100000,        "count",  "about one session, from this instance into the stream; what comes beyond it waits") \
+    NUMBER(session_messages_in_all,     10000,  1,   1000000,       "count",  "the same about all sessions together, each second; what is owed waits, and so does a request") \
     FLAG  (presence,            false,                              "flag",   "tell NATS how many subscribe to each channel")              \
     WORD  (presence_prefix,     "tidings.presence",                 "subject", "the part of those subjects before the channel")           \
     NUMBER(presence_channels_max, 100000,       1,   100000000,     "count",  "channels whose subscribers are counted; further ones are not") \

@@ -446,11 +446,18 @@ static bool must_be_patient(const struct affair *affair,
 
 static bool may_tell(struct sharing *sharing, struct affair *affair)
 {
-    const unsigned most =
-        (unsigned)sharing->options.config->session_messages_per_second;
+    const struct config *config = sharing->options.config;
+    const int64_t at_ms = now_ms();
 
-    return sessions_may_tell(sharing->sessions, name_of(affair), now_ms(),
-                             most);
+    if (sharing->told_s != at_ms / 1000)
+        sharing->told = 0;
+    sharing->told_s = at_ms / 1000;
+    if (sharing->told >= config->session_messages_in_all ||
+        !sessions_may_tell(sharing->sessions, name_of(affair), at_ms,
+                           (unsigned)config->session_messages_per_second))
+        return false;
+    sharing->told++;
+    return true;
 }
 
 /* Something of it is to be told: read first what it is told on top of. */

@@ -101,8 +101,9 @@ struct sharing {
     int64_t look_ms;        /* at all that is busy */
     int64_t lost_ms;        /* for sessions that the stream has lost */
     unsigned lost_at;       /* where in the table */
-    bool is_in_vain;  /* the stream took nothing, when it was last tried */
-    int64_t retry_ms; /* then: the next of what is owed */
+    bool is_in_vain;      /* the stream took nothing, when it was last tried */
+    int64_t retry_ms;     /* then: the next of what is owed */
+    int64_t told_s, told; /* messages in that second */
     struct buffer text, subject, question, reply;
     struct log_limit troubles;
 };

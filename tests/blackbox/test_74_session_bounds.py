@@ -3,6 +3,7 @@ Protocol.md 2 and 7, operations.md."""
 
 import base64
 import json
+import time
 
 import pytest
 
@@ -66,6 +67,17 @@ def test_an_instance_without_the_stream_passes_over_what_others_tell(
         core.end()
     finally:
         core.abandon()
+
+
+@serve(session_messages_in_all=8)
+def test_all_sessions_together_do_not_flood_the_stream(followed, streams):
+    """One that is made anew each time has no bound of its own."""
+    started = time.monotonic()
+    for _ in range(12):
+        assert short(followed, "s") == []
+        assert followed.http("DELETE", "/sessions/s").status == 200
+    assert streams.last("EVENTS") == 24
+    assert 24 <= 8 * (time.monotonic() - started + 2)
 
 
 @serve(keep_age_ms=0, dedup_window_ms=0)
