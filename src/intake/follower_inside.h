@@ -182,6 +182,7 @@ void follower_adopt(struct follower *follower,
 /* nats_stream.c: until fewer steps than `most` + 1 are with the journal. */
 void follower_await_answers(struct follower *follower, unsigned most);
 void follower_show(struct follower *follower); /* to those who ask for ids */
+void follower_hide(struct follower *follower); /* the opposite */
 bool follower_is_over(const struct follower *follower);
 bool follower_is_disturbed(const struct follower *follower);
 enum status follower_refusal(const struct follower *follower);

@@ -40,9 +40,11 @@ void follower_adopt(struct follower *follower,
     if (at->message_ns == 0) { /* nothing was given under other ids */
         at->epoch_count = note->epoch_count;
         memcpy(at->epochs, note->epochs, sizeof at->epochs);
-        return;
+    } else {
+        stream_begin_epoch(at, from, theirs->base);
     }
-    stream_begin_epoch(at, from, theirs->base);
+    if (follower->subscription != NULL) /* else not looked at wholly yet */
+        follower_show(follower);
 }
 
 void follower_read_note(struct follower *follower, natsMsg *msg)

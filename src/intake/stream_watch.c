@@ -481,8 +481,11 @@ static bool is_well(struct follower *follower, const jsStreamInfo *info,
     }
     if (info->State.LastSeq < follower->at.sequence) {
         follower->is_suspended = true;
+        follower_hide(follower);
         return !is_surely_shorter(follower, info);
     }
+    if (follower->shorter_since_ms != 0)
+        follower_show(follower); /* the leader has caught up */
     follower->shorter_since_ms = 0;
     if (is_suspect && info->State.FirstSeq <= follower->at.sequence &&
         !is_same_message(follower, &follower->at, &is_known))

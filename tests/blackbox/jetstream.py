@@ -61,6 +61,26 @@ class JetStream:
     def delete(self, name):
         return self.call(f"STREAM.DELETE.{name}")
 
+    def snapshot(self, name):
+        chunks = self.client.subscribe("snapshot.chunks")
+        head = self.call(f"STREAM.SNAPSHOT.{name}",
+                         deliver_subject="snapshot.chunks")
+        kept = []
+        while (chunk := chunks.next()).data:
+            kept.append(chunk.data)
+            if chunk.reply:
+                self.client.publish(chunk.reply, "")
+        return head, kept
+
+    def restore(self, name, snapshot):
+        """In the place of what there is, with the time when it was made first."""
+        head, kept = snapshot
+        self.delete(name)
+        where = self.call(f"STREAM.RESTORE.{name}", config=head["config"],
+                          state=head["state"])["deliver_subject"]
+        for chunk in [*kept, ""]:
+            self.client.answer(self.client.ask(where, chunk))
+
     def purge(self, name, **how):
         return self.call(f"STREAM.PURGE.{name}", **how)
 

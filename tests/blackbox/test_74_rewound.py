@@ -19,6 +19,9 @@ from test_71_stream import base_of
 from test_73_stream_faults import gap_of
 
 
+NOTE = "events.$tidings.epochs"
+
+
 class Tape:
     """The store of a nats-server; publishes, keeps what there is, and winds back
     to it."""
@@ -542,3 +545,36 @@ def test_no_id_is_promised_before_the_new_ones_are_known(proxy, idle_followed,
     wait_for_text(reader, "new")
     assert response.json()["id"] == ids_of(reader)["new"] > \
         ids_of(reader)["lost"]
+
+
+def test_a_stream_that_was_restored_under_an_open_connection(idle_followed,
+                                                             tape):
+    """The connection was not lost, so only the look says that it is not what it
+    was: what is acknowledged meanwhile has no id yet."""
+    reader = idle_followed.start(stream_ack="stream")
+    assert reader.post("/publish/news", b"a").status == 201
+    snapshot = tape.streams.snapshot("EVENTS")
+    lost = reader.post("/publish/news", b"lost").json()["id"]
+    wait_for_text(reader, "lost")
+    tape.streams.restore("EVENTS", snapshot)
+    see_rewind(reader)
+    answer = reader.post("/publish/news", b"new")
+    wait_for_text(reader, "new")
+    assert answer.status == 201
+    assert answer.json()["id"] == ids_of(reader)["new"] > lost
+
+
+def test_ids_that_others_began_are_promised_at_once(idle_followed, tape):
+    """Their note comes by in the stream; nothing is looked at anew for it."""
+    reader = idle_followed.start(stream_ack="stream")
+    base = base_of(tape.streams)
+    assert reader.post("/publish/news", b"a").json()["id"] == base + 1
+    tape.streams.publish(NOTE, "", {
+        "Tidings-Epochs": f"1:{base} 2:{base + (1 << 20)}"})
+    wait_until_stored(reader, 2)
+    answers = {text: reader.post("/publish/news", text.encode()).json()["id"]
+               for text in "bc"}
+    wait_for_text(reader, "c")
+    ids = ids_of(reader)
+    assert answers == {text: ids[text] for text in "bc"}
+    assert ids["b"] == base + (1 << 20) + 3
