@@ -23,7 +23,7 @@
 #include <stdlib.h>
 #include <zlib.h>
 
-enum { APART_MS = 50 }; /* of the mistakes below: there a kill shall fall */
+enum { APART_MS = 100 }; /* of the mistakes below: there a kill shall fall */
 
 #define HEAD_BYTES 8
 #define CRC_BYTES  4

@@ -106,7 +106,7 @@ def test_a_message_is_learned_with_its_sequence(followed, streams):
                                            state_of(name, n)))
         pairs.append(streams.client.format("events.news", str(n)))
     streams.client.send(b"".join(pairs))
-    followed.wait_for_metric("stream_sequence", lambda at: at > 100)
+    followed.wait_for_metric("journal_events", lambda stored: stored > 50)
     followed.kill()
     last = int(followed.dump()[-1]["data"])
     listed = followed.tidings("log", "sessions", "--data", followed.data)
