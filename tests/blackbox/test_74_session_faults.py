@@ -164,7 +164,8 @@ def test_what_is_unknown_is_not_begun_anew_while_nobody_can_be_asked(
     stream = b.sse("/events/news?session=s")
     assert stream.ends() == [] and stream.retry > 0
     js.thaw() if silence == "freeze" else js.start()
-    wait_until_back(b)
+    for world in (followed, b):
+        wait_until_back(world)
     assert short(b, "s")[-1] == "one"  # a gap before it: b began behind
     assert short(followed, "s") == []
 
