@@ -9,6 +9,7 @@
  */
 #include "session_message.h"
 
+#include "stream_ids.h"
 #include "wire/json_object.h"
 
 #include <tidings/check.h>
@@ -41,23 +42,6 @@ void session_message_print(const struct session_message *message,
                   state->born, state->acked, state->sent, state->touched_ms,
                   message->by, state->is_removed ? ",\"removed\":true" : "",
                   state->is_anew ? ",\"anew\":true" : "");
-}
-
-static bool read_number(struct text digits, uint64_t most, uint64_t *number_out)
-{
-    uint64_t number = 0;
-
-    if (digits.length == 0)
-        return false;
-    for (size_t i = 0; i < digits.length; i++) {
-        const unsigned digit = (unsigned char)digits.bytes[i] - '0';
-
-        if (digit > 9 || number > (most - digit) / 10)
-            return false;
-        number = number * 10 + digit;
-    }
-    *number_out = number;
-    return true;
 }
 
 static bool read_by(struct text value, uint64_t *by_out)
@@ -98,10 +82,11 @@ enum status session_message_parse(struct text text, struct session_message *out)
             ST_OK)
         return ST_BAD_INPUT;
     if (!json_string_inside(name, &inside) || !session_name_is_valid(inside) ||
-        !read_number(born, ID_MAX, &state->born) || state->born == 0 ||
-        !read_number(acked, ID_MAX, &state->acked) ||
-        !read_number(sent, ID_MAX, &state->sent) ||
-        !read_number(used, ID_MAX, &used_ms) || !read_by(by, &message.by) ||
+        !stream_number_parse(born, ID_MAX, &state->born) || state->born == 0 ||
+        !stream_number_parse(acked, ID_MAX, &state->acked) ||
+        !stream_number_parse(sent, ID_MAX, &state->sent) ||
+        !stream_number_parse(used, ID_MAX, &used_ms) ||
+        !read_by(by, &message.by) ||
         (removed.length > 0 && !text_is(removed, "true")) ||
         (anew.length > 0 && !text_is(anew, "true")))
         return ST_BAD_INPUT;
@@ -256,7 +241,7 @@ static uint64_t error_code(struct text reply)
     if (!find_member(reply, "error", &error))
         return 0;
     if (json_is_object(error) && find_member(error, "err_code", &code))
-        (void)read_number(code, ID_MAX, &number);
+        (void)stream_number_parse(code, ID_MAX, &number);
     return number;
 }
 
@@ -292,7 +277,7 @@ enum status session_stored_parse(struct text reply, uint64_t *sequence_out,
         return code == CODE_NO_MESSAGE ? ST_NOT_FOUND : ST_BUSY;
     if (!find_member(reply, "message", &message) || !json_is_object(message) ||
         !find_member(message, "seq", &sequence) ||
-        !read_number(sequence, UINT64_MAX, &number))
+        !stream_number_parse(sequence, UINT64_MAX, &number))
         return ST_BUSY;
     data->length = 0;
     if (find_member(message, "data", &encoded) &&
@@ -314,7 +299,7 @@ enum status session_ack_parse(struct text reply, uint64_t *sequence_out)
         return code == CODE_OVERTAKEN || code == CODE_OVERTAKING ? ST_RESERVED
                                                                  : ST_BUSY;
     return find_member(reply, "seq", &sequence) &&
-                   read_number(sequence, UINT64_MAX, sequence_out)
+                   stream_number_parse(sequence, UINT64_MAX, sequence_out)
                ? ST_OK
                : ST_BUSY;
 }
