@@ -415,20 +415,34 @@ static void on_told(struct sharing *sharing, struct affair *affair,
 
 /* ---- what comes next ----------------------------------------------------- */
 
-static bool has_to_look(const struct affair *affair)
+static bool has_to_look(const struct waiting *waiting)
+{
+    const enum session_op op = waiting->publish->session->op;
+
+    return !waiting->has_looked && op != SESSION_TELL && op != SESSION_CLAIM;
+}
+
+/* Nobody is further: who has looked goes on first, however many come after. */
+static bool is_look_due(const struct affair *affair)
 {
     const struct list_node *node = affair->calls.next;
 
-    for (; node != &affair->calls; node = node->next) {
-        const struct waiting *waiting =
-            CONTAINER_OF(node, struct waiting, node);
+    for (; node != &affair->calls; node = node->next)
+        if (!has_to_look(CONTAINER_OF(node, struct waiting, node)))
+            return false;
+    return !list_is_empty(&affair->calls);
+}
 
-        if (!waiting->has_looked &&
-            waiting->publish->session->op != SESSION_TELL &&
-            waiting->publish->session->op != SESSION_CLAIM)
-            return true;
+static void answer_ready(struct sharing *sharing, struct affair *affair,
+                         enum status result)
+{
+    struct list_node *node = affair->calls.next, *next;
+
+    for (; node != &affair->calls; node = next) {
+        next = node->next;
+        if (!has_to_look(waiting_of(node)))
+            waiting_answer(sharing, waiting_of(node), result);
     }
-    return false;
 }
 
 static void pause_for(struct affair *affair, int64_t wait_ms)
@@ -504,7 +518,7 @@ void affair_go_on(struct sharing *sharing, struct affair *affair)
 
     if (affair->stage != AFFAIR_OPEN)
         return;
-    if (has_to_look(affair)) {
+    if (is_look_due(affair)) {
         read_state(sharing, affair);
         return;
     }
@@ -524,12 +538,15 @@ void affair_go_on(struct sharing *sharing, struct affair *affair)
         affair_end(sharing, affair);
         return;
     }
-    answer_all(sharing, affair,
-               affair->is_left_out && !is_here &&
-                       !seeded_bug("session-roomless")
-                   ? ST_FULL
-                   : ST_OK);
-    pause_for(affair, LINGER_MS);
+    answer_ready(sharing, affair,
+                 affair->is_left_out && !is_here &&
+                         !seeded_bug("session-roomless")
+                     ? ST_FULL
+                     : ST_OK);
+    if (is_look_due(affair))
+        read_state(sharing, affair);
+    else
+        pause_for(affair, LINGER_MS);
 }
 
 void affair_replied(struct sharing *sharing, struct affair *affair,
