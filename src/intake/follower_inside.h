@@ -152,7 +152,8 @@ bool follower_glance(struct follower *follower);
 
 /* The note that other instances left; and one of our own. find_note: false: it is
  * not known whether there is one. */
-void follower_read_note(struct follower *follower, natsMsg *msg);
+void follower_read_note(struct follower *follower, natsMsg *msg,
+                        uint64_t sequence, int64_t got_ns);
 bool follower_find_note(struct follower *follower);
 void follower_leave_note(struct follower *follower);
 
@@ -175,9 +176,11 @@ void peers_part(struct follower *follower);
 void peers_listen(struct follower *follower);
 void peers_tell(struct follower *follower);
 
-/* stream_note.c: another instance goes on under other ids. */
+/* stream_note.c: another instance goes on under other ids; what cannot be is left
+ * out. The wall clock, or the stream's if that is ahead. */
 void follower_adopt(struct follower *follower,
                     const struct stream_position *note);
+int64_t follower_now_ns(const struct follower *follower);
 
 /* nats_stream.c: until fewer steps than `most` + 1 are with the journal. */
 void follower_await_answers(struct follower *follower, unsigned most);

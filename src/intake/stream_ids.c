@@ -25,6 +25,7 @@
 #define NS_PER_MS      1000000
 #define ID_SHIFT       20
 #define WISH_AHEAD_MS  1000
+#define TOLD_AHEAD_S   120 /* clocks differ, and so many rewinds in a second */
 #define ROW_VERSION    1
 #define NUMBERS        6
 #define TOKENS_MAX     16
@@ -178,6 +179,18 @@ bool stream_position_equals(const struct stream_position *a,
            memcmp(rows[0], rows[1], bytes) == 0;
 }
 
+static bool has_rising_epochs(const struct stream_position *position)
+{
+    const struct stream_epoch *epochs = position->epochs;
+
+    for (unsigned i = 1; i < position->epoch_count; i++)
+        if (epochs[i].from <= epochs[i - 1].from ||
+            epochs[i].base <= epochs[i - 1].base)
+            return false;
+    return position->sequence <= STREAM_ID_MAX &&
+           newest_base(position) <= STREAM_ID_MAX - position->sequence;
+}
+
 enum status stream_position_decode(const unsigned char *row, unsigned bytes,
                                    struct stream_position *out)
 {
@@ -198,6 +211,8 @@ enum status stream_position_decode(const unsigned char *row, unsigned bytes,
         position.epochs[i].from = get(&at);
         position.epochs[i].base = get(&at);
     }
+    if (!has_rising_epochs(&position))
+        return ST_CORRUPT;
     *out = position;
     return ST_OK;
 }
@@ -281,6 +296,27 @@ enum status stream_epochs_parse(struct text text, struct stream_position *out)
     return ST_OK;
 }
 
+/* The first begins with the stream, unless it had no room any more: then there were
+ * so many behind it that the newest is later by as many seconds at least. */
+bool stream_epochs_are_plausible(const struct stream_position *told,
+                                 uint64_t last, int64_t now_ns)
+{
+    const struct stream_epoch *oldest = &told->epochs[0], *newest;
+    const uint64_t first = stream_base(told->created_ns);
+    const uint64_t most =
+        stream_base(now_ns) + ((uint64_t)TOLD_AHEAD_S << ID_SHIFT);
+
+    if (told->epoch_count == 0 || oldest->from == 0 || oldest->base < first)
+        return false;
+    newest = &told->epochs[told->epoch_count - 1];
+    if (newest->base > most || newest->base > STREAM_ID_MAX ||
+        newest->from > STREAM_ID_MAX - newest->base || newest->from - 1 > last)
+        return false;
+    if (oldest->from == 1)
+        return oldest->base == first;
+    return newest->base >= first + ((uint64_t)STREAM_EPOCHS_MAX << ID_SHIFT);
+}
+
 /* ---- what instances tell each other -------------------------------------- */
 
 /* "<boot> <asks><leaves><settled> <created> <sequence> <time> <hash> <epochs>" */
@@ -336,6 +372,18 @@ enum status stream_word_parse(struct text text, struct stream_word *out)
         return ST_BAD_INPUT;
     *out = word;
     return ST_OK;
+}
+
+bool stream_word_is_plausible(const struct stream_word *word, int64_t now_ns)
+{
+    const struct stream_position *position = &word->position;
+
+    if (position->created_ns == 0)
+        return true; /* has never looked at it */
+    return position->sequence <= STREAM_ID_MAX &&
+           position->message_ns / NS_PER_S <=
+               now_ns / NS_PER_S + TOLD_AHEAD_S &&
+           stream_epochs_are_plausible(position, STREAM_ID_MAX, now_ns);
 }
 
 bool stream_is_further(const struct stream_position *there,

@@ -78,6 +78,11 @@ unsigned stream_epochs_print(const struct stream_position *position, char *text,
 enum status stream_epochs_parse(struct text text,
                                 struct stream_position *out) MUST_USE;
 
+/* Can the stream `told` is of have these epochs, if it ends at `last` and it is
+ * `now_ns`? Anybody may have told them. */
+bool stream_epochs_are_plausible(const struct stream_position *told,
+                                 uint64_t last, int64_t now_ns);
+
 /* What one instance tells the others: what it has read, or heard to be read. */
 struct stream_word {
     uint64_t boot;                   /* of the process that says it */
@@ -92,6 +97,9 @@ unsigned stream_word_print(const struct stream_word *word, char *text,
                            unsigned room);
 enum status stream_word_parse(struct text text,
                               struct stream_word *out) MUST_USE;
+
+/* Can somebody have read that by now? Of any stream, or of none. */
+bool stream_word_is_plausible(const struct stream_word *word, int64_t now_ns);
 
 /* Was more of the stream read there than here? Of the same stream, that is. */
 bool stream_is_further(const struct stream_position *there,

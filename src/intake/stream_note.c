@@ -4,12 +4,49 @@
  * <prefix>.$tidings.epochs; the newest one counts. It is read at each look and when
  * it comes by, and left again when retention took it. The same is told from
  * instance to instance (stream_peers.c), sooner.
+ *
+ * Who may publish events may publish a note. So what cannot be is left out: epochs
+ * of a later time than now, of sequences that the stream does not have yet, or that
+ * do not begin where the stream does.
  */
 #include "base/seeded_bug.h"
 #include "follower_inside.h"
 #include "nats_metrics.h"
 
+#include <tidings/clock.h>
+
+#define NS_PER_MS 1000000
+
 static const char note_header[] = "Tidings-Epochs";
+
+/* By our clock or that of the stream, which may be ahead of it. */
+int64_t follower_now_ns(const struct follower *follower)
+{
+    const int64_t now_ns = clock_wall_ms(&system_clock) * NS_PER_MS;
+
+    return now_ns > follower->at.message_ns ? now_ns : follower->at.message_ns;
+}
+
+static bool is_plausible(struct follower *follower,
+                         const struct stream_position *note)
+{
+    const uint64_t at = follower->at.sequence;
+    const uint64_t last =
+        follower->stream_last > at ? follower->stream_last : at;
+    int64_t now_ns = follower_now_ns(follower);
+    uint64_t suppressed;
+
+    if (note->message_ns > now_ns)
+        now_ns = note->message_ns;
+    if (stream_epochs_are_plausible(note, last, now_ns) ||
+        seeded_bug("epochs-believed"))
+        return true;
+    if (logger_may(&follower->troubles, clock_monotonic_ms(&system_clock),
+                   &suppressed))
+        follower_say(follower, LOG_WARN,
+                     "somebody told ids of the stream that cannot be");
+    return false;
+}
 
 /* Not by one that has lost the tail itself: it finds the base as they did. */
 void follower_adopt(struct follower *follower,
@@ -20,7 +57,7 @@ void follower_adopt(struct follower *follower,
     uint64_t from;
 
     if (note->epoch_count == 0 || at->epoch_count == 0 ||
-        follower_has_lost_tail(follower))
+        follower_has_lost_tail(follower) || !is_plausible(follower, note))
         return;
     theirs = &note->epochs[note->epoch_count - 1];
     ours = &at->epochs[at->epoch_count - 1];
@@ -47,13 +84,16 @@ void follower_adopt(struct follower *follower,
         follower_show(follower);
 }
 
-void follower_read_note(struct follower *follower, natsMsg *msg)
+void follower_read_note(struct follower *follower, natsMsg *msg,
+                        uint64_t sequence, int64_t got_ns)
 {
-    struct stream_position note = {0};
+    struct stream_position note = {.created_ns = follower->at.created_ns,
+                                   .message_ns = got_ns};
     const char *text = NULL;
 
     if (natsMsgHeader_Get(msg, note_header, &text) == NATS_OK && text != NULL &&
-        stream_epochs_parse(text_of(text), &note) == ST_OK)
+        stream_epochs_parse(text_of(text), &note) == ST_OK &&
+        note.epochs[note.epoch_count - 1].from <= sequence)
         follower_adopt(follower, &note);
 }
 
@@ -68,7 +108,8 @@ bool follower_find_note(struct follower *follower)
         status == NATS_NOT_FOUND || code == JSNoMessageFoundErr;
 
     if (status == NATS_OK)
-        follower_read_note(follower, msg);
+        follower_read_note(follower, msg, natsMsg_GetSequence(msg),
+                           natsMsg_GetTime(msg));
     else if (is_none && follower->at.epoch_count > 1)
         follower->owes_note = true; /* it is too old to be kept, or was lost */
     natsMsg_Destroy(msg);

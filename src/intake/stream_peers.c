@@ -128,7 +128,8 @@ static void hear(struct follower *follower, const natsMsg *msg)
     struct stream_word word;
 
     if (stream_word_parse(message_data(msg), &word) != ST_OK ||
-        word.boot == peers->boot)
+        word.boot == peers->boot ||
+        !stream_word_is_plausible(&word, follower_now_ns(follower)))
         return;
     note_peer(peers, &word);
     note_position(follower, &word.position);

@@ -45,6 +45,16 @@ static bool begin_epoch(struct follower *follower,
     return true;
 }
 
+/* Else nothing of it can be taken. What is older than the remembered ids has none. */
+static bool ids_rise(struct follower *follower, uint64_t sequence)
+{
+    if (sequence < follower->at.epochs[0].from ||
+        stream_id(&follower->at, sequence) > follower->newest_id)
+        return true;
+    follower_become(follower, FOLLOWER_FALLING);
+    return false;
+}
+
 /* Is it the next message of the consumer that was made here? */
 static bool is_ours(struct follower *follower, const struct stream_place *place)
 {
@@ -82,6 +92,8 @@ static bool advance(struct follower *follower, const struct stream_place *place,
     if (follower->epoch_after_ns != 0 &&
         place->message_ns > follower->epoch_after_ns &&
         !begin_epoch(follower, place))
+        return false;
+    if (!ids_rise(follower, place->sequence))
         return false;
     if (place->sequence > at->sequence + 1 && follower->doubted == 0)
         follower->doubted = at->sequence + 1;
@@ -187,7 +199,8 @@ static bool take(struct follower *follower, struct handful *handful,
     nats_count(METRIC_nats_received, 1);
     handful->has_moved = true;
     if (strcmp(natsMsg_GetSubject(msg), follower->note_subject) == 0) {
-        follower_read_note(follower, msg);
+        follower_read_note(follower, msg, follower->at.sequence,
+                           follower->at.message_ns);
         keep_last(handful, msg);
         return true;
     }
@@ -283,6 +296,7 @@ bool follower_read_some(struct follower *follower, struct handful *handful)
     if (handful->has_moved)
         follower_post_handful(follower, handful);
     empty(handful);
-    note_lag(follower);
+    if (goes_on)
+        note_lag(follower);
     return goes_on;
 }

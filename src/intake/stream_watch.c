@@ -357,6 +357,19 @@ static bool is_same_stream(const struct follower *follower,
             seeded_bug("stream-sequence-alone"));
 }
 
+/* Those that an epoch which is awaited will give are not known yet. */
+static bool ids_will_rise(struct follower *follower)
+{
+    const struct stream_position *at = &follower->at;
+
+    if (follower->epoch_after_ns != 0 || follower->begins_anywhere ||
+        at->sequence + 1 < at->epochs[0].from ||
+        stream_id(at, at->sequence + 1) > follower->newest_id)
+        return true;
+    follower_become(follower, FOLLOWER_FALLING);
+    return false;
+}
+
 static bool compare(struct follower *follower, const jsStreamInfo *info,
                     struct follower_begin *begin)
 {
@@ -370,7 +383,7 @@ static bool compare(struct follower *follower, const jsStreamInfo *info,
     begin->sequence = follower->at.sequence + 1;
     if (!follower_has_lost_tail(follower) && !follower_find_note(follower))
         return false;
-    return compare_with_furthest(follower, info);
+    return compare_with_furthest(follower, info) && ids_will_rise(follower);
 }
 
 static const char *leader_of(const jsStreamInfo *info)

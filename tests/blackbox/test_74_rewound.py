@@ -242,7 +242,7 @@ def test_what_is_older_than_the_remembered_ids_is_left_out_and_told(
         idle_followed, tape):
     """So many rewinds that the note has no room for the first of them."""
     base = base_of(tape.streams)
-    later = base + (1 << 20)
+    later = base + (24 << 20)
     tape.publish("a", "b", "c")
     tape.streams.publish("events.$tidings.epochs", "",
                          {"Tidings-Epochs": f"3:{later}"})

@@ -123,6 +123,86 @@ static void epochs_are_told_as_text(void **state)
                          ST_BAD_INPUT);
 }
 
+static bool are_plausible(const char *text)
+{
+    struct stream_position told = {.created_ns = 1000 * SECOND + 5};
+
+    assert_int_equal(stream_epochs_parse(text_of(text), &told), ST_OK);
+    return stream_epochs_are_plausible(&told, 50, 2000 * SECOND);
+}
+
+static void epochs_that_cannot_be_are_not_believed(void **state)
+{
+    static const char *const bad[] = {
+        "1:1047527424",               /* of a second before */
+        "0:1048576000 2:1153433600",  /* no sequence */
+        "2:1049624576",               /* who has read the first? */
+        "2:1073741823",               /* there are not so many before */
+        "1:1048576000 52:1153433600", /* not there yet */
+        "1:1048576000 2:2224029696",  /* in 121 s */
+        "1:1048576000 2:9007199254740991",
+        "2:9007199254740991",
+        "5:1 1000:1153433600"};
+    struct stream_position none = {.created_ns = 1};
+
+    (void)state;
+    assert_true(are_plausible("1:1048576000"));
+    assert_true(are_plausible("1:1048576000 51:1153433600"));
+    assert_true(are_plausible("1:1048576000 2:2222981120"));
+    assert_true(are_plausible("2:1073741824"));
+    for (unsigned i = 0; i < sizeof bad / sizeof bad[0]; i++)
+        assert_false(are_plausible(bad[i]));
+    assert_false(stream_epochs_are_plausible(&none, 50, 2000 * SECOND));
+}
+
+static bool is_plausible(const char *text)
+{
+    struct stream_word word;
+
+    assert_int_equal(stream_word_parse(text_of(text), &word), ST_OK);
+    return stream_word_is_plausible(&word, 2000 * SECOND);
+}
+
+static void words_that_cannot_be_are_not_believed(void **state)
+{
+    static const char *const bad[] = {
+        "7 001 1000000000005 9 2121000000000 3 1:1048576000",
+        "7 001 1000000000005 9 9223372036854775807 3 1:1048576000",
+        "7 001 1000000000005 9007199254740992 5 3 1:1048576000",
+        "7 001 1000000000005 9 2000000000000 3 ",
+        "7 001 1000000000005 9 2000000000000 3 1:1048576001",
+        "7 001 9223372036854775807 9 2000000000000 3 1:1048576000"};
+
+    (void)state;
+    assert_true(is_plausible("7 100 0 0 0 0 "));
+    assert_true(
+        is_plausible("7 001 1000000000005 9 2120000000000 3 1:1048576000"));
+    assert_true(is_plausible("7 001 1000000000005 0 0 0 1:1048576000"));
+    for (unsigned i = 0; i < sizeof bad / sizeof bad[0]; i++)
+        assert_false(is_plausible(bad[i]));
+}
+
+static void a_row_whose_ids_fall_is_refused(void **state)
+{
+    struct stream_position at = {.created_ns = 5,
+                                 .sequence = 7,
+                                 .epoch_count = 2,
+                                 .epochs = {{1, 5}, {3, 9}}},
+                           back;
+    const struct stream_epoch bad[] = {
+        {1, 9}, {3, 5}, {3, STREAM_ID_MAX - 6}, {3, UINT64_MAX}};
+    unsigned char row[STREAM_ROW_MAX];
+    unsigned bytes = stream_position_encode(&at, row);
+
+    (void)state;
+    assert_int_equal(stream_position_decode(row, bytes, &back), ST_OK);
+    for (unsigned i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+        at.epochs[1] = bad[i];
+        bytes = stream_position_encode(&at, row);
+        assert_int_equal(stream_position_decode(row, bytes, &back), ST_CORRUPT);
+    }
+}
+
 static void instances_tell_how_far_they_have_read(void **state)
 {
     static const char *const bad[] = {"",
@@ -220,6 +300,9 @@ int main(void)
         cmocka_unit_test(times_never_decrease),
         cmocka_unit_test(a_row_comes_back_as_it_was),
         cmocka_unit_test(epochs_are_told_as_text),
+        cmocka_unit_test(epochs_that_cannot_be_are_not_believed),
+        cmocka_unit_test(words_that_cannot_be_are_not_believed),
+        cmocka_unit_test(a_row_whose_ids_fall_is_refused),
         cmocka_unit_test(instances_tell_how_far_they_have_read),
         cmocka_unit_test(further_is_a_later_epoch_or_a_higher_sequence),
         cmocka_unit_test(a_reply_says_where_a_message_stands),

@@ -1,0 +1,51 @@
+"""What anybody may tell of a stream's ids, and what of that cannot be: forged or
+strayed notes and words."""
+
+from stream_world import *
+from stream_world import wait_for_check
+from test_71_stream import base_of
+from test_74_rewound import ids_of, reader, tape, wait_for_text
+
+__all__ = ["reader", "tape"]
+
+
+def created_ns(tape):
+    """As any instance that has looked at the stream says it."""
+    words = tape.streams.client.subscribe("tidings.position.EVENTS")
+    while (created := words.next().data.split(b" ")[2]) == b"0":
+        pass
+    return int(created)
+
+
+LATEST_BASE = 2 ** 53 - 1
+
+
+def impossible_epochs(base):
+    yield from (f"2:{LATEST_BASE}", f"1:{base} 2:{LATEST_BASE}",
+                f"1:{base} 2:{base + (10 ** 6 << 20)}",  # in days
+                f"1:{base} {10 ** 15}:{base + (1 << 20)}",
+                f"1:{base - (1 << 20)} 2:{base + (1 << 20)}",
+                f"2:{base + (1 << 20)}", f"1:{base + (1 << 20)}",
+                f"0:{base} 2:{base + (1 << 20)}", "1:0", "\u00e4", "1:1 1:1")
+
+
+def test_epochs_that_cannot_be_are_not_believed(reader, another, tape):
+    """In a word or in a note, nor after a restart, nor by who comes new."""
+    base, created = base_of(tape.streams), created_ns(tape)
+    for epochs in impossible_epochs(base):
+        tape.streams.client.publish(
+            "tidings.position.EVENTS",
+            f"7 001 {created} 5 {created + 1} 3 {epochs}")
+        tape.streams.publish("events.$tidings.epochs", "",
+                             {"Tidings-Epochs": epochs})
+    ids = {}
+    for text in ("a", "b"):
+        last = tape.publish(text)[-1]
+        wait_for_text(reader, text)
+        ids[text] = base + last
+        reader.restart()
+    fresh = another(stream_peers_ms=2000)
+    wait_for_text(fresh, "b")
+    assert ids_of(fresh) == ids_of(reader) == ids
+    assert reader.metrics()["stream_rewinds"] == 0
+    wait_for_check(reader, "ok")
