@@ -13,7 +13,7 @@
  * Full      sessions_learn beyond the limit keeps nothing: the stream has it, and
  *           is asked when the session is used; who then finds no room is told so.
  *
- * Threads   Any; sessions_share: main, before and after the others run.
+ * Threads   Any; sessions_share: main, before requests come and after them.
  * Memory    Copies. A call is owned by its publish (journal.h).
  * Units     Ids; sequences; wall milliseconds, monotonic ones where said.
  * Errors    ST_NOT_FOUND, ST_FULL as in sessions.h.

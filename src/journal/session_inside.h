@@ -56,7 +56,7 @@ struct sessions {
     unsigned owed_count;   /* also those that were taken out to be told */
     bool must_wake;        /* at the unlock */
 
-    const struct session_sharer *sharer; /* fixed while others run */
+    const struct session_sharer *sharer; /* set by main; lent to wake */
 
     struct session_row *taken; /* the journal's thread only */
     unsigned taken_count, taken_room;

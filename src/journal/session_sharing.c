@@ -361,7 +361,9 @@ void sessions_hear(struct sessions *sessions, struct text name,
 void sessions_share(struct sessions *sessions,
                     const struct session_sharer *sharer)
 {
+    uv_mutex_lock(&sessions->mutex); /* the journal learns already */
     sessions->sharer = sharer;
+    uv_mutex_unlock(&sessions->mutex);
 }
 
 bool sessions_are_shared(const struct sessions *sessions)
