@@ -547,21 +547,29 @@ def test_no_id_is_promised_before_the_new_ones_are_known(proxy, idle_followed,
         ids_of(reader)["lost"]
 
 
-def test_a_stream_that_was_restored_under_an_open_connection(idle_followed,
-                                                             tape):
+def test_a_stream_that_was_restored_under_an_open_connection(proxy, tape,
+                                                             idle_followed):
     """The connection was not lost, so only the look says that it is not what it
     was: what is acknowledged meanwhile has no id yet."""
-    reader = idle_followed.start(stream_ack="stream")
+    reader = idle_followed.start(nats=f"nats://127.0.0.1:{proxy.port}",
+                                 stream_ack="stream")
     assert reader.post("/publish/news", b"a").status == 201
     snapshot = tape.streams.snapshot("EVENTS")
     lost = reader.post("/publish/news", b"lost").json()["id"]
     wait_for_text(reader, "lost")
     tape.streams.restore("EVENTS", snapshot)
     see_rewind(reader)
-    answer = reader.post("/publish/news", b"new")
+    to_client = proxy.links[-1].to_client
+    to_client.swap(b"$JS.ACK.EVENTS.", b"$JS.NAK.EVENTS.")  # not read yet
+    answer = reader.connect()
+    answer.request("POST", "/publish/news", {}, b"new")
+    eventually(lambda: tape.streams.last("EVENTS") == 2, "the stream's word")
+    eventually(lambda: to_client.swapped > 2, "messages")
+    to_client.swap(None, None)
+    response = answer.response()
+    assert response.status == 201
     wait_for_text(reader, "new")
-    assert answer.status == 201
-    assert answer.json()["id"] == ids_of(reader)["new"] > lost
+    assert response.json()["id"] == ids_of(reader)["new"] > lost
 
 
 def test_ids_that_others_began_are_promised_at_once(idle_followed, tape):
