@@ -389,9 +389,12 @@ bool stream_word_is_plausible(const struct stream_word *word, int64_t now_ns)
 bool stream_is_further(const struct stream_position *there,
                        const struct stream_position *here)
 {
+    if (there->message_ns == 0)
+        return false;
     if (newest_base(there) != newest_base(here))
         return newest_base(there) > newest_base(here);
-    return there->sequence > here->sequence;
+    return there->sequence > here->sequence ||
+           (there->sequence == here->sequence && here->message_ns == 0);
 }
 
 /* ---- the reply subject --------------------------------------------------- */

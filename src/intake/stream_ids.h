@@ -101,7 +101,8 @@ enum status stream_word_parse(struct text text,
 /* Can somebody have read that by now? Of any stream, or of none. */
 bool stream_word_is_plausible(const struct stream_word *word, int64_t now_ns);
 
-/* Was more of the stream read there than here? Of the same stream, that is. */
+/* Was more of the stream read there than here? Of the same stream, that is. What has
+ * no message's time is known by nothing, and never further. */
 bool stream_is_further(const struct stream_position *there,
                        const struct stream_position *here);
 

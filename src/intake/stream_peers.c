@@ -84,7 +84,12 @@ static bool is_settled(const struct follower *follower)
 
 void peers_tell(struct follower *follower)
 {
-    tell(follower, (struct stream_word){.is_settled = is_settled(follower)});
+    /* Passed over something, and would not know it again? Waiting goes on. */
+    const bool is_blind =
+        follower->at.message_ns == 0 && follower->at.sequence > 0;
+
+    tell(follower,
+         (struct stream_word){.is_settled = is_settled(follower) && !is_blind});
 }
 
 /* ---- hearing ------------------------------------------------------------- */
@@ -114,8 +119,8 @@ static void note_position(struct follower *follower,
     struct stream_position *furthest = &follower->peers.furthest;
     const bool is_of_another = position->created_ns != furthest->created_ns;
 
-    if (position->created_ns == 0)
-        return; /* has never looked at it */
+    if (position->created_ns == 0 || position->message_ns == 0)
+        return; /* has never looked at it, or read nothing */
     if (is_of_another ? position->created_ns > furthest->created_ns ||
                             position->created_ns == follower->at.created_ns
                       : stream_is_further(position, furthest))

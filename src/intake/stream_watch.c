@@ -188,17 +188,23 @@ static void be_missing(struct follower *follower, uint64_t upto)
 }
 
 /* What came between the position and the stream's first message is gone. */
-static void pass_hole(struct follower *follower, uint64_t first)
+static void pass_hole(struct follower *follower, const jsStreamInfo *info)
 {
-    if (first <= follower->at.sequence + 1)
+    const uint64_t first = info->State.FirstSeq;
+    struct stream_position *at = &follower->at;
+
+    if (first <= at->sequence + 1)
         return;
     be_missing(follower, first - 1);
-    if (follower->at.message_ns != 0) {
+    if (at->message_ns != 0) {
         nats_count(METRIC_stream_missing, 1);
         follower_say(follower, LOG_WARN,
                      "the stream no longer has what was not read yet");
+        if (first > info->State.LastSeq &&
+            info->State.LastTime > at->message_ns)
+            at->message_ns = info->State.LastTime;
     }
-    follower->at.sequence = first - 1;
+    at->sequence = first - 1;
 }
 
 /* A stream that was never met, or another one. */
@@ -273,12 +279,46 @@ static void expect_epoch(struct follower *follower, int64_t after_ns,
     follower_say(follower, LOG_ERROR, what);
 }
 
-static void note_rewind(struct follower *follower, struct follower_begin *begin)
+/* Without the time of what is lost: what is there now is taken as older than it. */
+static void note_rewind(struct follower *follower, const jsStreamInfo *info,
+                        struct follower_begin *begin)
 {
     begin->time_ns = follower->at.message_ns;
+    if (begin->time_ns == 0)
+        begin->time_ns = info->State.LastTime > info->Created
+                             ? info->State.LastTime
+                             : info->Created;
     follower->begins_anywhere = true;
-    expect_epoch(follower, follower->at.message_ns,
+    expect_epoch(follower, begin->time_ns,
                  "the stream was rewound: it has lost what was read from it");
+}
+
+/* The position is the stream's end, and was not read: passed over at the start, or
+ * too old to be had. Others come back to that sequence after a rewind, so it is
+ * noted what stands there, or at least when it came. False: ask again. */
+static bool date_position(struct follower *follower, const jsStreamInfo *info)
+{
+    struct stream_position *at = &follower->at;
+    natsMsg *msg = NULL;
+    jsErrCode code = (jsErrCode)0;
+    natsStatus status;
+
+    if (at->message_ns != 0 || at->sequence == 0 ||
+        at->sequence != info->State.LastSeq || seeded_bug("position-undated"))
+        return true;
+    status = js_GetMsg(&msg, follower->js, follower->name, at->sequence, NULL,
+                       &code);
+    if (status == NATS_OK) {
+        at->message_ns = natsMsg_GetTime(msg);
+        at->hash =
+            stream_hash(text_of(natsMsg_GetSubject(msg)), message_data(msg));
+    } else if (status == NATS_NOT_FOUND || code == JSNoMessageFoundErr) {
+        at->message_ns = info->State.LastTime > info->Created
+                             ? info->State.LastTime
+                             : info->Created;
+    }
+    natsMsg_Destroy(msg);
+    return at->message_ns != 0;
 }
 
 /* Others have read more than this one: is that still there? */
@@ -336,14 +376,14 @@ static bool go_on(struct follower *follower, const jsStreamInfo *info,
     const bool is_shorter = info->State.LastSeq < at->sequence;
     bool is_known = true;
 
-    if (at->message_ns == 0)
+    if (at->message_ns == 0 && !is_shorter)
         return true;
     if (is_shorter && !is_surely_shorter(follower, info))
         return false;
     follower->shorter_since_ms = 0;
     if (is_shorter || (info->State.FirstSeq <= at->sequence &&
                        !is_same_message(follower, at, &is_known)))
-        note_rewind(follower, begin);
+        note_rewind(follower, info, begin);
     return is_known;
 }
 
@@ -379,11 +419,12 @@ static bool compare(struct follower *follower, const jsStreamInfo *info,
                  : !go_on(follower, info, begin))
         return false;
     if (begin->time_ns == 0)
-        pass_hole(follower, info->State.FirstSeq);
+        pass_hole(follower, info);
     begin->sequence = follower->at.sequence + 1;
     if (!follower_has_lost_tail(follower) && !follower_find_note(follower))
         return false;
-    return compare_with_furthest(follower, info) && ids_will_rise(follower);
+    return compare_with_furthest(follower, info) && ids_will_rise(follower) &&
+           date_position(follower, info);
 }
 
 static const char *leader_of(const jsStreamInfo *info)
@@ -488,7 +529,7 @@ static bool is_well(struct follower *follower, const jsStreamInfo *info,
 
     if (!is_same_stream(follower, info))
         return false;
-    if (follower_has_lost_tail(follower) || follower->at.message_ns == 0) {
+    if (follower_has_lost_tail(follower) || follower->at.sequence == 0) {
         follower->is_suspended = false; /* nothing to compare with */
         return true;
     }
@@ -500,7 +541,8 @@ static bool is_well(struct follower *follower, const jsStreamInfo *info,
     if (follower->shorter_since_ms != 0)
         follower_show(follower); /* the leader has caught up */
     follower->shorter_since_ms = 0;
-    if (is_suspect && info->State.FirstSeq <= follower->at.sequence &&
+    if (is_suspect && follower->at.message_ns != 0 &&
+        info->State.FirstSeq <= follower->at.sequence &&
         !is_same_message(follower, &follower->at, &is_known))
         return false;
     if (follower->is_suspended && is_known)

@@ -145,6 +145,50 @@ def test_an_empty_instance_hears_of_it_too(reader, another, tape):
     assert ids_of(fresh)["new"] == ids_of(reader)["new"]
 
 
+@pytest.mark.parametrize("how", ["start=new", "purged"])
+def test_who_has_passed_over_the_lost_tail_sees_it_too(another, tape, how):
+    """It has read no message, but its sequence is one that comes again, before it
+    looks."""
+    tape.publish("a")
+    tape.keep()
+    tape.publish("lost")
+    if how == "purged":
+        tape.streams.purge("EVENTS")
+    world = another(stream_start="new" if how == "start=new" else "all")
+    world.process.send_signal(signal.SIGSTOP)
+    try:
+        tape.rewind()
+        tape.publish("new 2")
+    finally:
+        world.process.send_signal(signal.SIGCONT)
+    see_rewind(world)
+    tape.publish("new 3")
+    wait_for_text(world, "new 3")
+    assert "new 2" in ids_of(world)
+    assert world.metrics()["stream_rewinds"] == 1
+
+
+def test_who_has_passed_over_the_lost_tail_tells_of_it(reader, another, tape):
+    tape.publish("a")
+    tape.keep()
+    tape.publish("lost")
+    wait_for_text(reader, "lost")
+    passed = another(stream_start="new", stream_peers_ms=20000)
+    tape.rewind()
+    see_rewind(reader)
+    see_rewind(passed)
+    reader.process.send_signal(signal.SIGSTOP)
+    try:
+        fresh = another(stream_peers_ms=3000)
+        tape.publish("new")
+        wait_for_text(fresh, "new")
+    finally:
+        reader.process.send_signal(signal.SIGCONT)
+    for world in (reader, passed):
+        wait_for_text(world, "new")
+        assert ids_of(world)["new"] == ids_of(fresh)["new"]
+
+
 def test_one_that_knows_nothing_says_nothing(reader, idle_another, tape):
     """Its word is no newer news than that of one that knows. The one that knows
     stands still meanwhile; its words are repeated here, as it said them."""

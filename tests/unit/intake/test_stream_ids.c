@@ -244,7 +244,8 @@ static void instances_tell_how_far_they_have_read(void **state)
 
 static void further_is_a_later_epoch_or_a_higher_sequence(void **state)
 {
-    struct stream_position here = {.sequence = 9}, there = here;
+    struct stream_position here = {.sequence = 9, .message_ns = 1};
+    struct stream_position there = here;
 
     (void)state;
     stream_begin_epoch(&here, 1, 100);
@@ -253,6 +254,14 @@ static void further_is_a_later_epoch_or_a_higher_sequence(void **state)
     assert_false(stream_is_further(&there, &here));
     there.sequence++;
     assert_true(stream_is_further(&there, &here));
+    here.message_ns = 0; /* has passed over that, and read nothing */
+    here.sequence = there.sequence;
+    assert_true(stream_is_further(&there, &here));
+    here.sequence = there.sequence + 1;
+    assert_false(stream_is_further(&here, &there));
+    here.message_ns = 1;
+    here.sequence = there.sequence;
+    assert_false(stream_is_further(&there, &here));
     stream_begin_epoch(&here, 5, 5000);
     assert_true(stream_is_further(&here, &there));
     assert_false(stream_is_further(&there, &here));
