@@ -150,9 +150,9 @@ bool follower_look(struct follower *follower, struct follower_begin *begin_out);
 /* While it is being read. False: look anew. */
 bool follower_glance(struct follower *follower);
 
-/* The note that other instances left; and one of our own. find_note: false: it is
- * not known whether there is one. */
-void follower_read_note(struct follower *follower, natsMsg *msg,
+/* The note that other instances left; and one of our own. read_note: false: it is
+ * none of this stream; find_note: it is not known whether there is one. */
+bool follower_read_note(struct follower *follower, natsMsg *msg,
                         uint64_t sequence, int64_t got_ns);
 bool follower_find_note(struct follower *follower);
 void follower_leave_note(struct follower *follower);

@@ -5,6 +5,9 @@
  * it comes by, and left again when retention took it. The same is told from
  * instance to instance (stream_peers.c), sooner.
  *
+ * A stream that has others as its sources gets their notes, too. So a note says when
+ * the stream was made whose epochs it has, and those of another are passed over.
+ *
  * Who may publish events may publish a note. So what cannot be is left out: epochs
  * of a later time than now, of sequences that the stream does not have yet, or that
  * do not begin where the stream does.
@@ -15,9 +18,14 @@
 
 #include <tidings/clock.h>
 
+#include <inttypes.h>
+#include <stdio.h>
+
 #define NS_PER_MS 1000000
 
 static const char note_header[] = "Tidings-Epochs";
+static const char created_header[] = "Tidings-Stream-Created";
+static const char source_header[] = "Nats-Stream-Source"; /* of the server */
 
 /* By our clock or that of the stream, which may be ahead of it. */
 int64_t follower_now_ns(const struct follower *follower)
@@ -84,17 +92,36 @@ void follower_adopt(struct follower *follower,
         follower_show(follower);
 }
 
-void follower_read_note(struct follower *follower, natsMsg *msg,
+static bool is_of_stream(const struct follower *follower, natsMsg *msg)
+{
+    const char *text = NULL;
+    uint64_t created;
+
+    if (seeded_bug("foreign-note-taken"))
+        return true;
+    if (natsMsgHeader_Get(msg, source_header, &text) == NATS_OK)
+        return false;
+    return natsMsgHeader_Get(msg, created_header, &text) == NATS_OK &&
+           text != NULL &&
+           stream_number_parse(text_of(text), INT64_MAX, &created) &&
+           (int64_t)created == follower->at.created_ns;
+}
+
+bool follower_read_note(struct follower *follower, natsMsg *msg,
                         uint64_t sequence, int64_t got_ns)
 {
     struct stream_position note = {.created_ns = follower->at.created_ns,
                                    .message_ns = got_ns};
     const char *text = NULL;
 
-    if (natsMsgHeader_Get(msg, note_header, &text) == NATS_OK && text != NULL &&
-        stream_epochs_parse(text_of(text), &note) == ST_OK &&
-        note.epochs[note.epoch_count - 1].from <= sequence)
-        follower_adopt(follower, &note);
+    if (!is_of_stream(follower, msg) ||
+        natsMsgHeader_Get(msg, note_header, &text) != NATS_OK || text == NULL ||
+        stream_epochs_parse(text_of(text), &note) != ST_OK ||
+        note.epochs[note.epoch_count - 1].from > sequence ||
+        !is_plausible(follower, &note))
+        return false;
+    follower_adopt(follower, &note);
+    return true;
 }
 
 bool follower_find_note(struct follower *follower)
@@ -104,30 +131,36 @@ bool follower_find_note(struct follower *follower)
     const natsStatus status =
         js_GetLastMsg(&msg, follower->js, follower->name,
                       follower->note_subject, NULL, &code);
-    const bool is_none =
-        status == NATS_NOT_FOUND || code == JSNoMessageFoundErr;
-
-    if (status == NATS_OK)
+    const bool is_known = status == NATS_OK || status == NATS_NOT_FOUND ||
+                          code == JSNoMessageFoundErr;
+    const bool is_ours =
+        status == NATS_OK &&
         follower_read_note(follower, msg, natsMsg_GetSequence(msg),
                            natsMsg_GetTime(msg));
-    else if (is_none && follower->at.epoch_count > 1)
-        follower->owes_note = true; /* it is too old to be kept, or was lost */
+
+    /* It is too old to be kept, was lost, or stands before one of others. */
+    if (is_known && !is_ours && follower->at.epoch_count > 1)
+        follower->owes_note = true;
     natsMsg_Destroy(msg);
-    return status == NATS_OK || is_none || seeded_bug("note-unasked");
+    return is_known || seeded_bug("note-unasked");
 }
 
 void follower_leave_note(struct follower *follower)
 {
-    char text[STREAM_TEXT_MAX];
+    char text[STREAM_TEXT_MAX], created[24];
     natsMsg *msg = NULL;
     natsStatus status;
 
+    (void)snprintf(created, sizeof created, "%" PRId64,
+                   follower->at.created_ns);
     follower->owes_note = false;
     if (stream_epochs_print(&follower->at, text, sizeof text) == 0)
         return;
     status = natsMsg_Create(&msg, follower->note_subject, NULL, "", 0);
     if (status == NATS_OK)
         status = natsMsgHeader_Set(msg, note_header, text);
+    if (status == NATS_OK)
+        status = natsMsgHeader_Set(msg, created_header, created);
     if (status == NATS_OK)
         status = js_PublishMsg(NULL, follower->js, msg, NULL, NULL);
     natsMsg_Destroy(msg);

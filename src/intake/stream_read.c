@@ -199,8 +199,8 @@ static bool take(struct follower *follower, struct handful *handful,
     nats_count(METRIC_nats_received, 1);
     handful->has_moved = true;
     if (strcmp(natsMsg_GetSubject(msg), follower->note_subject) == 0) {
-        follower_read_note(follower, msg, follower->at.sequence,
-                           follower->at.message_ns);
+        (void)follower_read_note(follower, msg, follower->at.sequence,
+                                 follower->at.message_ns);
         keep_last(handful, msg);
         return true;
     }

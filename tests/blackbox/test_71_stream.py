@@ -18,6 +18,16 @@ def base_of(streams, name="EVENTS"):
         created[:19] + "+00:00").timestamp()) << 20
 
 
+def leave_note(streams, epochs, name="EVENTS", **headers):
+    """Of the ids of that stream, as an instance that follows it leaves one."""
+    created = streams.info(name)["created"]
+    nanoseconds = created[19:].strip(".Z").ljust(9, "0")
+    seconds = base_of(streams, name) >> 20
+    return streams.publish("events.$tidings.epochs", "", {
+        "Tidings-Epochs": epochs,
+        "Tidings-Stream-Created": f"{seconds}{nanoseconds}", **headers})
+
+
 def test_a_message_of_the_stream_is_an_event_with_its_id(followed, streams):
     news = followed.sse("/events/news")
     sequence = streams.publish("events.news", "Gruyère")["seq"]

@@ -12,7 +12,7 @@ from nats_raw import NatsClient
 from patience import eventually
 from stream_world import *
 from stream_world import stream_check, wait_for_check, wait_until_stored
-from test_71_stream import base_of
+from test_71_stream import base_of, leave_note
 
 
 def gap_of(event):
@@ -292,8 +292,7 @@ def test_a_note_that_nobody_gave_is_asked_for_again(idle_followed, js,
     base = base_of(streams)
     later = base + (1 << 20)
     streams.publish_many("events.news", ["a", "b"])
-    streams.publish("events.$tidings.epochs", "",
-                    {"Tidings-Epochs": f"1:{base} 2:{later}"})
+    leave_note(streams, f"1:{base} 2:{later}")
     with FaultProxy(js.port) as proxy:
         proxy.for_new_links = lambda link: setattr(
             link.to_server, "swaps", [(b"STREAM.MSG.GET.",

@@ -15,7 +15,7 @@ from nats_raw import NatsClient
 from patience import eventually
 from stream_world import *
 from stream_world import make, wait_for_check, wait_until_stored
-from test_71_stream import base_of
+from test_71_stream import base_of, leave_note
 from test_73_stream_faults import gap_of
 
 
@@ -241,8 +241,7 @@ def test_what_is_older_than_the_remembered_ids_is_left_out_and_told(
     base = base_of(tape.streams)
     later = base + (24 << 20)
     tape.publish("a", "b", "c")
-    tape.streams.publish("events.$tidings.epochs", "",
-                         {"Tidings-Epochs": f"3:{later}"})
+    leave_note(tape.streams, f"3:{later}")
     tape.publish("d")
     idle_followed.start()
     wait_for_text(idle_followed, "d")

@@ -7,11 +7,9 @@ import pytest
 from patience import eventually
 from stream_world import *
 from stream_world import wait_until_stored
-from test_71_stream import base_of
+from test_71_stream import base_of, leave_note
 from test_74_rewound import ids_of, see_rewind, wait_for_text
 from test_74_rewound import proxy, reader, tape
-
-NOTE = "events.$tidings.epochs"
 
 
 @pytest.mark.parametrize("how", ["start=new", "purged"])
@@ -116,8 +114,7 @@ def test_ids_that_others_began_are_promised_at_once(idle_followed, tape):
     reader = idle_followed.start(stream_ack="stream")
     base = base_of(tape.streams)
     assert reader.post("/publish/news", b"a").json()["id"] == base + 1
-    tape.streams.publish(NOTE, "", {
-        "Tidings-Epochs": f"1:{base} 2:{base + (1 << 20)}"})
+    leave_note(tape.streams, f"1:{base} 2:{base + (1 << 20)}")
     wait_until_stored(reader, 2)
     answers = {text: reader.post("/publish/news", text.encode()).json()["id"]
                for text in "bc"}
