@@ -124,12 +124,18 @@ static void append_ids(const struct publish *publish, bool is_batch,
     buffer_append_string(body, "}\n");
 }
 
+/* One that was refused may have an id all the same. */
+static bool is_stored(const struct event *event)
+{
+    return event->id != 0 && event->refused == ST_OK;
+}
+
 static unsigned count_taken(const struct publish *publish)
 {
     unsigned count = 0;
 
     for (unsigned i = 0; i < publish->count; i++)
-        count += publish->events[i]->id != 0;
+        count += is_stored(publish->events[i]);
     return count;
 }
 
@@ -151,7 +157,7 @@ static void refuse_rest(struct connection *connection,
     for (unsigned i = 0; i < publish->count; i++) {
         if (i > 0)
             buffer_append_char(&body, ',');
-        if (publish->events[i]->id != 0)
+        if (is_stored(publish->events[i]))
             buffer_append_u64(&body, publish->events[i]->id);
         else
             buffer_append_string(&body, "null");
@@ -181,6 +187,12 @@ static void answered(struct connection *connection, struct publish *publish)
     bool is_created;
     struct buffer body;
 
+    if (publish->result != ST_OK && request->intake->publish != NULL &&
+        count_taken(publish) > 0) {
+        refuse_rest(connection, publish);
+        publish_destroy(&publish);
+        return;
+    }
     if (publish->result == ST_FULL) { /* of the journal: waiting is in vain */
         metrics_add(crew_metrics(connection_crew(connection)),
                     METRIC_over_channels_max, 1);
@@ -190,10 +202,7 @@ static void answered(struct connection *connection, struct publish *publish)
         return;
     }
     if (publish->result != ST_OK) {
-        if (request->intake->publish != NULL && count_taken(publish) > 0)
-            refuse_rest(connection, publish);
-        else
-            refuse_result(connection, publish->result);
+        refuse_result(connection, publish->result);
         publish_destroy(&publish);
         return;
     }

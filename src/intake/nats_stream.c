@@ -298,6 +298,8 @@ static void follow_on(struct follower *follower, natsConnection *connection)
         nats_count(METRIC_stream_resets, 1);
         follower_post_position(follower);
         read_until_disturbed(follower);
+        if (atomic_load(&follower->state) == FOLLOWER_FALLING)
+            pause_since(follower, begun_ms);
     } else {
         pause_since(follower, begun_ms);
     }

@@ -8,7 +8,8 @@
  *                      and said so)
  *   Event-Time         if the publisher gave one
  *   Corrects/Withdraws of an amendment
- *   Idempotency-Key    the key, if a header can carry it
+ *   Idempotency-Key    the key, if a header can carry it; of an amendment else
+ *                      the checksum
  *   Nats-Msg-Id        a checksum over channel and key; not of an amendment
  *   Nats-Expected-Stream  so that no other stream takes it
  *   Tidings-Publish    the mark by which this process knows it again, and all
@@ -90,7 +91,8 @@ static natsStatus set_amendment(natsMsg *msg, const struct amendment *amends)
         amends->id);
 }
 
-static natsStatus set_message_id(natsMsg *msg, const struct event *event)
+static natsStatus set_checksum(natsMsg *msg, const char *name,
+                               const struct event *event)
 {
     const struct text channel = event_channel(event), key = event_key(event);
     char text[EVENT_CHANNEL_MAX_BYTES + EVENT_KEY_MAX_BYTES + 1];
@@ -104,7 +106,7 @@ static natsStatus set_message_id(natsMsg *msg, const struct event *event)
                      EVP_sha256(), NULL) == 1);
     for (unsigned i = 0; i < KEY_HASH_BYTES; i++)
         (void)snprintf(id + (size_t)2 * i, 3, "%02x", digest[i]);
-    return natsMsgHeader_Set(msg, "Nats-Msg-Id", id);
+    return natsMsgHeader_Set(msg, name, id);
 }
 
 static natsStatus set_key(natsMsg *msg, const struct event *event)
@@ -115,8 +117,10 @@ static natsStatus set_key(natsMsg *msg, const struct event *event)
         return NATS_OK;
     if (fits_header(event_key(event)))
         status = set_text(msg, "Idempotency-Key", event_key(event));
+    else if (event->amends != NULL)
+        status = set_checksum(msg, "Idempotency-Key", event);
     if (status == NATS_OK && event->amends == NULL)
-        status = set_message_id(msg, event);
+        status = set_checksum(msg, "Nats-Msg-Id", event);
     return status;
 }
 

@@ -256,7 +256,7 @@ static void ask_for_key(struct publisher *publisher, struct slot *slot,
     publisher->questions--;
     publish_destroy(&question);
     free(note);
-    finish(publisher, slot, ST_FULL, 0, false);
+    finish(publisher, slot, ST_TIMEOUT, 0, false); /* it is in the stream */
 }
 
 static bool is_amendment(const struct slot *slot)

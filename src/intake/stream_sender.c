@@ -136,12 +136,14 @@ void stream_sender_take_hold(struct stream_sender *sender)
     if (generation == sender->generation)
         return;
     stream_sender_let_go(sender);
-    sender->generation = generation;
+    sender->generation = 0; /* tried again, unless it is held */
     if (generation % 2 == 0)
         return;
     sender->connection = nats_link_borrow(sender->options.link);
     if (sender->connection != NULL && !subscribe(sender))
         stream_sender_let_go(sender);
+    if (sender->connection != NULL)
+        sender->generation = generation;
 }
 
 /* ---- sending ------------------------------------------------------------- */

@@ -251,3 +251,19 @@ def test_7_the_server_stops_with_publishes_on_their_way(followed, js):
     assert waiting.response().status == 503
     js.thaw()
     assert followed.wait_for_end() == 0
+
+
+@serve(channels_max=1)
+def test_7_a_batch_that_the_journal_refused_in_part_says_which(followed):
+    first = followed.post("/publish/a", "x").json()["id"]
+    answer = followed.post_batch("a", [{"data": "one"},
+                                       {"channel": "b", "data": "two"}])
+    assert (answer.status, answer.error) == (503, "partly_stored")
+    assert answer.json()["ids"] == [first + 1, None]
+
+
+def test_7_a_key_of_an_amendment_that_no_header_can_carry(followed):
+    first = followed.post("/publish/a", "0").json()["id"]
+    answers = [put(followed, "a", f"{first}?key={key}", data) for key, data in
+               (("k%09k", "first"), ("other", "second"), ("k%09k", "first"))]
+    assert answers[0].json() == answers[2].json() != answers[1].json()
