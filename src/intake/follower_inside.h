@@ -54,6 +54,7 @@ struct peers {
     int64_t quiet_since_ms; /* has listened since then, and heard nobody */
     bool has_asked, has_heard_settled; /* since joined_ms */
     struct stream_position furthest;   /* that anybody has read */
+    struct stream_position next;       /* the same, of another stream */
 };
 
 struct follower {
@@ -171,6 +172,10 @@ void peers_fini(struct peers *peers);
  * in vain. Before the stream is looked at. */
 void peers_join(struct follower *follower);
 void peers_part(struct follower *follower);
+
+/* That anybody has read of the stream that was made then, if it is of that. */
+const struct stream_position *peers_furthest(const struct peers *peers,
+                                             int64_t created_ns);
 
 /* While it is read: listen, answer, and now and then tell. */
 void peers_listen(struct follower *follower);

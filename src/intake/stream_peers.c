@@ -15,7 +15,11 @@
  *
  * All is done by the thread that reads the stream, on the connection that it has
  * borrowed: no callback, no lock. Words that nobody takes are few and are dropped by
- * the library, the oldest stay: PENDING of them.
+ * the library, the oldest stay: PENDING of them, of PENDING_BYTES in all.
+ *
+ * There may be others of that name, in another domain of the account: their words
+ * are of a stream that was made at another time. Such a word is kept for the case
+ * that it is looked at next, and counts for nothing else.
  */
 #include "follower_inside.h"
 #include "nats_link.h"
@@ -27,13 +31,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#define PENDING     4096
-#define TELL_MS     1000
-#define FORGET_MS   5000
-#define ALONE_MS    5000
-#define ABSENT_MS   4000 /* did not listen for so long: knows nothing */
-#define LISTEN_MS   20
-#define AT_ONCE_MAX 1024 /* words, before it goes on reading the stream */
+#define PENDING       4096
+#define PENDING_BYTES (1 << 20)
+#define TELL_MS       1000
+#define FORGET_MS     5000
+#define ALONE_MS      5000
+#define ABSENT_MS     4000 /* did not listen for so long: knows nothing */
+#define LISTEN_MS     20
+#define AT_ONCE_MAX   1024 /* words, before it goes on reading the stream */
 
 static int64_t now_ms(void)
 {
@@ -61,14 +66,16 @@ void peers_fini(struct peers *peers)
 static void tell(struct follower *follower, struct stream_word word)
 {
     struct peers *peers = &follower->peers;
+    const struct stream_position *furthest =
+        peers_furthest(peers, follower->at.created_ns);
     char text[STREAM_TEXT_MAX];
     unsigned length;
 
     word.boot = peers->boot;
     word.position = follower->at;
-    if (peers->furthest.created_ns == follower->at.created_ns &&
-        stream_is_further(&peers->furthest, &follower->at))
-        word.position = peers->furthest;
+    if (furthest->created_ns == follower->at.created_ns &&
+        stream_is_further(furthest, &follower->at))
+        word.position = *furthest;
     length = stream_word_print(&word, text, sizeof text);
     if (length > 0 && peers->subscription != NULL)
         (void)natsConnection_Publish(follower->connection, peers->subject, text,
@@ -112,34 +119,61 @@ static void note_peer(struct peers *peers, const struct stream_word *word)
         peers->count++;
 }
 
-/* Of the stream that is followed, or of a newer one, which may be next. */
+/* Of the stream that is followed; and of a newer one, which may be next. */
 static void note_position(struct follower *follower,
                           const struct stream_position *position)
 {
-    struct stream_position *furthest = &follower->peers.furthest;
-    const bool is_of_another = position->created_ns != furthest->created_ns;
+    struct peers *peers = &follower->peers;
+    struct stream_position *known =
+        position->created_ns == follower->at.created_ns ? &peers->furthest
+                                                        : &peers->next;
 
     if (position->created_ns == 0 || position->message_ns == 0)
         return; /* has never looked at it, or read nothing */
-    if (is_of_another ? position->created_ns > furthest->created_ns ||
-                            position->created_ns == follower->at.created_ns
-                      : stream_is_further(position, furthest))
-        *furthest = *position;
+    if (known == &peers->furthest
+            ? position->created_ns != known->created_ns ||
+                  stream_is_further(position, known)
+            : position->created_ns > known->created_ns ||
+                  (position->created_ns == known->created_ns &&
+                   stream_is_further(position, known)))
+        *known = *position;
+}
+
+const struct stream_position *peers_furthest(const struct peers *peers,
+                                             int64_t created_ns)
+{
+    return peers->next.created_ns == created_ns &&
+                   (peers->furthest.created_ns != created_ns ||
+                    stream_is_further(&peers->next, &peers->furthest))
+               ? &peers->next
+               : &peers->furthest;
+}
+
+/* Who has never looked cannot tell. */
+static bool is_of_ours(const struct follower *follower, int64_t created_ns)
+{
+    return created_ns == follower->at.created_ns || created_ns == 0 ||
+           follower->at.created_ns == 0;
 }
 
 static void hear(struct follower *follower, const natsMsg *msg)
 {
     struct peers *peers = &follower->peers;
     struct stream_word word;
+    bool is_ours;
 
     if (stream_word_parse(message_data(msg), &word) != ST_OK ||
         word.boot == peers->boot ||
         !stream_word_is_plausible(&word, follower_now_ns(follower)))
         return;
-    note_peer(peers, &word);
+    is_ours = is_of_ours(follower, word.position.created_ns);
+    if (is_ours || word.leaves)
+        note_peer(peers, &word);
     note_position(follower, &word.position);
-    peers->quiet_since_ms = now_ms();
     peers->has_asked |= word.asks;
+    if (!is_ours)
+        return;
+    peers->quiet_since_ms = now_ms();
     peers->has_heard_settled |= word.is_settled;
     if (is_settled(follower) &&
         word.position.created_ns == follower->at.created_ns)
@@ -211,7 +245,8 @@ void peers_join(struct follower *follower)
     if (natsConnection_SubscribeSync(&peers->subscription, follower->connection,
                                      peers->subject) != NATS_OK)
         return;
-    (void)natsSubscription_SetPendingLimits(peers->subscription, PENDING, -1);
+    (void)natsSubscription_SetPendingLimits(peers->subscription, PENDING,
+                                            PENDING_BYTES);
     peers->joined_ms = now_ms();
     peers->has_heard_settled = false;
     tell(follower, (struct stream_word){.asks = true});

@@ -325,7 +325,8 @@ static bool date_position(struct follower *follower, const jsStreamInfo *info)
 static bool compare_with_furthest(struct follower *follower,
                                   const jsStreamInfo *info)
 {
-    const struct stream_position *furthest = &follower->peers.furthest;
+    const struct stream_position *furthest =
+        peers_furthest(&follower->peers, info->Created);
     bool is_known = true;
     bool is_there = true;
 

@@ -88,3 +88,16 @@ def test_a_note_of_another_stream_or_of_none_is_passed_over(reader, another,
     last = tape.publish("c")[-1]
     wait_for_text(reader, "c")
     assert ids_of(reader)["c"] == base + (20 << 20) + last
+
+
+def test_words_of_another_stream_of_that_name_count_for_nothing(reader, tape):
+    base, created = base_of(tape.streams), created_ns(tape)
+    words = tape.streams.client.subscribe("tidings.position.EVENTS")
+    tape.streams.client.publish(
+        "tidings.position.EVENTS",
+        f"7 101 {created + 1} 1000 {created + 2} 3 1:{base}")
+    said = words.next().data
+    while said.startswith(b"7 "):
+        said = words.next().data
+    assert int(said.split(b" ")[2]) == created
+    assert reader.metrics()["stream_peers"] == 0
