@@ -50,6 +50,7 @@ struct peers {
     struct peer peer[PEERS_MAX];
     unsigned count;
     int64_t joined_ms;      /* when they were asked */
+    unsigned awaited_at;    /* the link's generation on which they were */
     int64_t glanced_ms;     /* when it was listened last */
     int64_t quiet_since_ms; /* has listened since then, and heard nobody */
     bool has_asked, has_heard_settled; /* since joined_ms */

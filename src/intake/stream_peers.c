@@ -11,7 +11,8 @@
  *
  * but waits stream_peers_ms at most: those who do not come in that time may be gone
  * for good. An instance that has listened for ALONE_MS and heard nobody is alone and
- * waits for nobody.
+ * waits for nobody. On a connection on which it has waited before it has heard what was
+ * said since, and waits AGAIN_MS at most.
  *
  * All is done by the thread that reads the stream, on the connection that it has
  * borrowed: no callback, no lock. Words that nobody takes are few and are dropped by
@@ -37,6 +38,7 @@
 #define FORGET_MS     5000
 #define ALONE_MS      5000
 #define ABSENT_MS     4000 /* did not listen for so long: knows nothing */
+#define AGAIN_MS      500 /* is waited on a connection on which it has waited */
 #define LISTEN_MS     20
 #define AT_ONCE_MAX   1024 /* words, before it goes on reading the stream */
 
@@ -229,13 +231,18 @@ static bool is_alone(const struct peers *peers, int64_t at_ms)
 static void await(struct follower *follower)
 {
     struct peers *peers = &follower->peers;
+    const int64_t most_ms = follower->options.config->stream_peers_ms;
+    const bool is_again = peers->awaited_at == follower->looked_at;
     const int64_t until_ms =
-        peers->joined_ms + follower->options.config->stream_peers_ms;
+        peers->joined_ms +
+        (is_again && most_ms > AGAIN_MS ? AGAIN_MS : most_ms);
     const bool knew_some = peers->count > 0;
 
     while (!has_heard_enough(peers, knew_some) && now_ms() < until_ms &&
            !follower_is_disturbed(follower))
         hear_all(follower, LISTEN_MS);
+    if (!follower_is_disturbed(follower))
+        peers->awaited_at = follower->looked_at;
 }
 
 void peers_join(struct follower *follower)

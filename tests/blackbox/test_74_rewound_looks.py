@@ -122,3 +122,16 @@ def test_ids_that_others_began_are_promised_at_once(idle_followed, tape):
     ids = ids_of(reader)
     assert answers == {text: ids[text] for text in "bc"}
     assert ids["b"] == base + (1 << 20) + 3
+
+
+def test_a_look_on_the_same_connection_waits_for_no_dead(idle_followed, another,
+                                                         tape):
+    gone = another()
+    reader = idle_followed.start(stream_peers_ms=60000)
+    reader.wait_for_metric("stream_peers", lambda n: n == 1)
+    gone.kill()
+    for name in tape.streams.call("CONSUMER.NAMES.EVENTS")["consumers"]:
+        tape.streams.call(f"CONSUMER.DELETE.EVENTS.{name}")
+    tape.publish("late")
+    wait_for_text(reader, "late")
+    gone.start()
