@@ -206,13 +206,13 @@ static bool subscribe(struct follower *follower,
  * at, nobody is told ids by their sequence. */
 void follower_hide(struct follower *follower)
 {
-    atomic_store(&follower->checked, 0);
+    if (!seeded_bug("acked-unlooked"))
+        atomic_store(&follower->checked, 0);
 }
 
 static void leave(struct follower *follower)
 {
-    if (!seeded_bug("acked-unlooked"))
-        follower_hide(follower);
+    follower_hide(follower);
     if (follower->subscription != NULL)
         (void)natsSubscription_Unsubscribe(follower->subscription);
     natsSubscription_Destroy(follower->subscription);
