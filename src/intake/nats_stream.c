@@ -1,6 +1,6 @@
 /* nats_stream.c -- the thread that reads the stream.
  *
- *   link up -> look at the stream (stream_watch.c) -> ordered consumer from the
+ *   link up -> look at the stream (stream_watch.c) -> push consumer from the
  *   stored sequence + 1 -> messages -> events with their ids -> one publish per
  *   handful, with the position behind it -> journal
  *
@@ -10,11 +10,15 @@
  *
  * Whatever goes wrong has one remedy: leave the consumer, wait until the journal
  * has answered all that was posted, and begin anew from what is stored. So it
- * goes when the connection was lost, when a message comes from a consumer that
- * is not the one that was made here, when heartbeats of that were missed (the library
- * then makes another one, without looking whether it is still the same stream), and
- * when the journal refuses a step for want of room. A message that comes again is
- * left out: its sequence is not behind the position.
+ * goes when the connection was lost, when a message is not the next one of the
+ * consumer that was made here, when heartbeats of that were missed, and when the
+ * journal refuses a step for want of room. A message that comes again is left out:
+ * its sequence is not behind the position.
+ *
+ * The consumer is what the library calls ordered, but not by its option: on a gap or
+ * a missed heartbeat that makes another one, on a thread of its own, without looking
+ * whether it is still the same stream; and nats.c 3.4 then frees the name by which we
+ * delete the consumer meanwhile.
  *
  * stream_read.c makes events of messages, stream_post.c gives them to the journal.
  */
@@ -178,9 +182,13 @@ static bool subscribe(struct follower *follower,
     CHECK(jsOptions_Init(&wait) == NATS_OK);
     wait.Wait = follower->consumer_wait_ms;
     CHECK(jsSubOptions_Init(&options) == NATS_OK);
-    options.Ordered = true;
     options.Stream = follower->name;
+    options.Config.AckPolicy = js_AckNone;
+    options.Config.MaxDeliver = 1;
+    options.Config.FlowControl = true;
     options.Config.Heartbeat = HEARTBEAT_NS;
+    options.Config.Replicas = 1;
+    options.Config.MemoryStorage = true;
     options.Config.DeliverPolicy = js_DeliverByStartSequence;
     options.Config.OptStartSeq = begin->sequence;
     if (begin->time_ns != 0) {
