@@ -4,103 +4,17 @@ told; and a cut that outlasts what the stream keeps.
 rewind_rounds.py (tests/fault) does the same at random, with roaming clients."""
 
 import json
-import shutil
 import signal
 import time
 
 import pytest
-from fault_proxy import FaultProxy
-from jetstream import JetStream
-from nats_raw import NatsClient
 from patience import eventually
+from rewinding import *
+from rewinding import ids_of, lose_two, see_rewind, wait_for_text
 from stream_world import *
-from stream_world import make, wait_for_check, wait_until_stored
+from stream_world import wait_for_check, wait_until_stored
 from test_71_stream import base_of, leave_note
 from test_73_stream_faults import gap_of
-
-
-class Tape:
-    """The store of a nats-server; publishes, keeps what there is, and winds back
-    to it."""
-
-    def __init__(self, js, place):
-        self.js, self.place = js, place
-        self.client = None
-
-    @property
-    def streams(self):
-        if self.client is None:
-            self.client = NatsClient(self.js.port, is_patient=True)
-        return JetStream(self.client)
-
-    def publish(self, *texts):
-        return self.streams.publish_many("events.news", texts)
-
-    def pull(self):
-        if self.client is not None:
-            self.client.close()
-        self.client = None
-        self.js.kill()
-
-    def keep(self):
-        self.pull()
-        shutil.copytree(self.js.store, self.place)
-        self.js.start()
-
-    def cut(self):
-        """The tail is gone; nobody can know of it yet."""
-        self.pull()
-        shutil.rmtree(self.js.store)
-        shutil.copytree(self.place, self.js.store)
-
-    def rewind(self):
-        self.cut()
-        self.js.start()
-
-
-@pytest.fixture
-def tape(js, streams, tmp_path):
-    streams.create("EVENTS")
-    tape = Tape(js, tmp_path / "copy")
-    yield tape
-    if tape.client is not None:
-        tape.client.close()
-
-
-@pytest.fixture
-def reader(idle_followed, tape):
-    return idle_followed.start()
-
-
-@pytest.fixture
-def proxy(js):
-    with FaultProxy(js.port) as proxy:
-        yield proxy
-
-
-@pytest.fixture
-def idle_another(js, tmp_path):
-    """Not started; its start does not wait until it is ready."""
-    world = make(tmp_path / "later", js)
-    world.nats_server = None
-    try:
-        yield world
-        world.end()
-    finally:
-        world.abandon()
-
-
-def see_rewind(world):
-    world.wait_for_metric("stream_rewinds", lambda n: n == 1)
-
-
-def ids_of(world):
-    return {event["data"]: event["id"] for event in world.dump()}
-
-
-def wait_for_text(world, text):
-    """Sequences come again: by the text."""
-    eventually(lambda: text in ids_of(world), f"{text!r} in the journal")
 
 
 # ---- one id, one event --------------------------------------------------------
@@ -270,12 +184,7 @@ def test_a_lost_message_of_early_in_a_second(reader, tape):
 # ---- who is told, and once ----------------------------------------------------
 
 def test_5_a_poll_in_what_was_lost_is_told_once(reader, tape):
-    tape.publish("a")
-    tape.keep()
-    tape.publish("lost 2", "lost 3")
-    wait_until_stored(reader, 3)
-    tape.rewind()
-    see_rewind(reader)
+    lose_two(reader, tape)
     tape.publish("new")
     wait_for_text(reader, "new")
     tape.streams.publish("events.other", "x")
@@ -296,12 +205,7 @@ def test_5_a_poll_in_what_was_lost_is_told_once(reader, tape):
 
 def test_5_a_time_in_what_was_lost_is_told(reader, tape):
     """And one behind it is not."""
-    tape.publish("a")
-    tape.keep()
-    tape.publish("lost 2", "lost 3")
-    wait_until_stored(reader, 3)
-    tape.rewind()
-    see_rewind(reader)
+    lose_two(reader, tape)
     tape.publish("new", "newer")
     wait_for_text(reader, "newer")
     times = {event["data"]: event["time"] for event in reader.dump()}

@@ -5,11 +5,11 @@ import signal
 
 import pytest
 from patience import eventually
+from rewinding import *
+from rewinding import ids_of, see_rewind, wait_for_text
 from stream_world import *
 from stream_world import wait_until_stored
 from test_71_stream import base_of, leave_note
-from test_74_rewound import ids_of, see_rewind, wait_for_text
-from test_74_rewound import proxy, reader, tape
 
 
 @pytest.mark.parametrize("how", ["start=new", "purged"])

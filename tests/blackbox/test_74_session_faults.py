@@ -3,7 +3,6 @@ Protocol.md 7."""
 
 import base64
 import json
-import shutil
 import time
 
 import pytest
@@ -12,6 +11,7 @@ from jetstream import JetStream, Refused
 from marks import serve
 from nats_raw import NatsClient
 from patience import eventually
+from rewinding import Tape, see_rewind
 from shared_sessions import (ack, alone, publish, session, short, state_of,
                              subject_of, texts, wait_until_back,
                              wait_until_told, pair)
@@ -295,20 +295,16 @@ def test_a_rewound_stream_moves_no_session_back(pair, js, tmp_path):
     publish(pair, "one")
     assert short(b, "s") == ["one"]
     wait_until_told(b)
-    js.kill()
-    shutil.copytree(js.store, tmp_path / "copy")
-    js.start()
+    tape = Tape(js, tmp_path / "copy")
+    tape.keep()
     for world in pair:
         wait_until_back(world)
     publish(pair, "lost")
     assert short(a, "s") == ["lost"]
     assert ack(b, "s", session(a, "s")["sent"])
-    js.kill()
-    shutil.rmtree(js.store)
-    shutil.copytree(tmp_path / "copy", js.store)
-    js.start()
+    tape.rewind()
     for world in pair:
-        world.wait_for_metric("stream_rewinds", lambda n: n == 1)
+        see_rewind(world)
     publish(pair, "new")
     told = short(b, "s")
     assert told[0]["reason"] == "rewound" and told[1:] == ["new"]
@@ -398,9 +394,8 @@ def test_a_rewound_stream_is_told_what_it_has_lost(
     for name in names:
         assert short(a, name) == ["one"]
     wait_until_told(a)
-    js.kill()
-    shutil.copytree(js.store, tmp_path / "copy")
-    js.start()
+    tape = Tape(js, tmp_path / "copy")
+    tape.keep()
     for world in pair:
         wait_until_back(world)
     publish(pair, "lost")
@@ -410,12 +405,9 @@ def test_a_rewound_stream_is_told_what_it_has_lost(
     for name in names:
         assert short(a, name) == ["lost too"]
     wait_until_told(a)
-    js.kill()
-    shutil.rmtree(js.store)
-    shutil.copytree(tmp_path / "copy", js.store)
-    js.start()
+    tape.rewind()
     for world in pair:
-        world.wait_for_metric("stream_rewinds", lambda n: n == 1)
+        see_rewind(world)
     before = alone(pair)
     assert events_of(b, "s0") == []
     assert ack(a, "s1", session(a, "s1")["sent"])

@@ -1,12 +1,11 @@
 """What anybody may tell of a stream's ids, and what of that cannot be: forged or
 strayed notes and words."""
 
+from rewinding import *
+from rewinding import ids_of, wait_for_text
 from stream_world import *
 from stream_world import wait_for_check
 from test_71_stream import base_of, leave_note
-from test_74_rewound import ids_of, reader, tape, wait_for_text
-
-__all__ = ["reader", "tape"]
 
 
 def created_ns(tape):

@@ -36,7 +36,6 @@ import datetime
 import math
 import pathlib
 import random
-import shutil
 import signal
 import subprocess
 import sys
@@ -50,6 +49,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 
 from copies import Testimony  # noqa: E402
 from fault_proxy import FaultProxy  # noqa: E402
+from ending import end  # noqa: E402
 from fleet import (Fleet, JetPublisher, LinesRoamer,  # noqa: E402
                    PollRoamer, SseRoamer, WebSocketRoamer)
 from histories import check  # noqa: E402
@@ -401,13 +401,9 @@ def main():
         run.end()
     text = " ".join(f"{kind} {run.done[kind] if run else 0}"
                     for kind in words.rounds)
-    print(f"cluster_rounds: {text}, {words.servers} nats-servers, in {time.monotonic() - started:.0f} s, "
-          f"seed {words.seed}: {verdict}")
-    if words.keep:
-        print(f"kept: {directory}")
-    else:
-        shutil.rmtree(directory)
-    sys.exit(status)
+    end(f"cluster_rounds: {text}, {words.servers} nats-servers, in "
+        f"{time.monotonic() - started:.0f} s, seed {words.seed}: {verdict}",
+        directory, status, words.keep)
 
 
 if __name__ == "__main__":

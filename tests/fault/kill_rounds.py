@@ -19,7 +19,6 @@ threads and the kernel decide the rest.
 import argparse
 import pathlib
 import random
-import shutil
 import sys
 import tempfile
 import time
@@ -29,6 +28,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]
                        / "blackbox"))
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 
+from ending import end  # noqa: E402
 from histories import check  # noqa: E402
 from load import (Amender, HttpPublisher, NatsPublisher,  # noqa: E402
                   PollSubscriber, Server, SseSubscriber)
@@ -165,13 +165,9 @@ def main():
         traceback.print_exc()
         print("server's output:", run.world.output()[-5000:], sep="\n")
     run.end()
-    print(f"kill_rounds: {words.rounds} rounds in "
-          f"{time.monotonic() - started:.0f} s, seed {words.seed}: {verdict}")
-    if words.keep:
-        print(f"kept: {directory}")
-    else:
-        shutil.rmtree(directory)
-    sys.exit(status)
+    end(f"kill_rounds: {words.rounds} rounds in "
+        f"{time.monotonic() - started:.0f} s, seed {words.seed}: {verdict}",
+        directory, status, words.keep)
 
 
 if __name__ == "__main__":

@@ -43,6 +43,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 
 from fault_proxy import FaultProxy  # noqa: E402
+from ending import end  # noqa: E402
 from fleet import (Fleet, LinesRoamer, PollRoamer, SseRoamer,  # noqa: E402
                    WebSocketRoamer)
 from histories import Findings  # noqa: E402
@@ -515,13 +516,9 @@ def main():
         run.end()
         if status:
             print("parts:", *run.parts, sep="\n  ")
-    print(f"rewind_rounds: {words.rounds} rounds in "
-          f"{time.monotonic() - started:.0f} s, seed {words.seed}: {verdict}")
-    if words.keep:
-        print(f"kept: {directory}")
-    else:
-        shutil.rmtree(directory)
-    sys.exit(status)
+    end(f"rewind_rounds: {words.rounds} rounds in "
+        f"{time.monotonic() - started:.0f} s, seed {words.seed}: {verdict}",
+        directory, status, words.keep)
 
 
 if __name__ == "__main__":

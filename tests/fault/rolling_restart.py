@@ -15,7 +15,6 @@ Exit status as of cluster_rounds.py.
 import argparse
 import pathlib
 import random
-import shutil
 import sys
 import tempfile
 import threading
@@ -28,6 +27,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 
 from balancers import Haproxy, Nginx  # noqa: E402
 from cluster_rounds import CHANNELS, ROAMERS, TARGETS, Run  # noqa: E402
+from ending import end  # noqa: E402
 from fleet import Fleet, JetPublisher  # noqa: E402
 from nats_raw import free_port  # noqa: E402
 from patience import eventually  # noqa: E402
@@ -124,11 +124,9 @@ def main():
             print(f"{world.directory.name}:", world.output()[-3000:], sep="\n")
     if run is not None:
         run.end()
-    print(f"rolling_restart: {words.rounds} rounds of 3, {words.subscribers} "
-          f"subscribers, {time.monotonic() - started:.0f} s, seed {words.seed}: "
-          f"{verdict}")
-    shutil.rmtree(directory)
-    sys.exit(status)
+    end(f"rolling_restart: {words.rounds} rounds of 3, {words.subscribers} "
+        f"subscribers, {time.monotonic() - started:.0f} s, seed {words.seed}: "
+        f"{verdict}", directory, status)
 
 
 if __name__ == "__main__":
