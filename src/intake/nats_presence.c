@@ -35,6 +35,7 @@
 #include "message.h"
 #include "nats_link.h"
 #include "nats_metrics.h"
+#include "nats_unsubscribe.h"
 #include "wire/json_object.h"
 
 enum {
@@ -242,9 +243,8 @@ static void let_go(struct presence_teller *teller)
     if (teller->connection == NULL)
         return;
     for (unsigned i = 0; i < teller->subscription_count; i++) {
-        (void)natsSubscription_Unsubscribe(teller->subscriptions[i]);
+        nats_unsubscribe(teller->connection, &teller->subscriptions[i]);
         uv_sem_wait(&teller->completed);
-        natsSubscription_Destroy(teller->subscriptions[i]);
     }
     teller->subscription_count = 0;
     teller->connection = NULL;

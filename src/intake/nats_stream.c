@@ -29,6 +29,7 @@
 #include "nats_link.h"
 #include "nats_metrics.h"
 #include "nats_reply.h"
+#include "nats_unsubscribe.h"
 
 #include <tidings/check.h>
 #include <tidings/clock.h>
@@ -221,10 +222,7 @@ void follower_hide(struct follower *follower)
 static void leave(struct follower *follower)
 {
     follower_hide(follower);
-    if (follower->subscription != NULL)
-        (void)natsSubscription_Unsubscribe(follower->subscription);
-    natsSubscription_Destroy(follower->subscription);
-    follower->subscription = NULL;
+    nats_unsubscribe(follower->connection, &follower->subscription);
 }
 
 /* What comes next may be of an epoch that has no base yet: then nobody is told ids

@@ -25,6 +25,7 @@
 #include "follower_inside.h"
 #include "nats_link.h"
 #include "nats_metrics.h"
+#include "nats_unsubscribe.h"
 
 #include <tidings/check.h>
 #include <tidings/clock.h>
@@ -267,10 +268,7 @@ void peers_part(struct follower *follower)
 
     if (follower_is_over(follower))
         tell(follower, (struct stream_word){.leaves = true});
-    if (peers->subscription != NULL)
-        (void)natsSubscription_Unsubscribe(peers->subscription);
-    natsSubscription_Destroy(peers->subscription);
-    peers->subscription = NULL;
+    nats_unsubscribe(follower->connection, &peers->subscription);
 }
 
 /* ---- while the stream is read -------------------------------------------- */

@@ -12,6 +12,7 @@
  * own, so that a late answer to an earlier one is none.
  */
 #include "follower_inside.h"
+#include "nats_unsubscribe.h"
 
 #include <tidings/clock.h>
 
@@ -44,8 +45,7 @@ bool follower_probe_open(struct follower *follower, natsConnection *connection)
 
 void follower_probe_close(struct follower *follower)
 {
-    natsSubscription_Destroy(follower->probe.answers);
-    follower->probe.answers = NULL;
+    nats_unsubscribe(follower->probe.connection, &follower->probe.answers);
 }
 
 static void ask(struct follower *follower)

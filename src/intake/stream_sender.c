@@ -17,6 +17,7 @@
 
 #include "message.h"
 #include "nats_link.h"
+#include "nats_unsubscribe.h"
 #include "spent.h"
 #include "stream_message.h"
 
@@ -117,12 +118,11 @@ static bool subscribe(struct stream_sender *sender)
 void stream_sender_let_go(struct stream_sender *sender)
 {
     spent_give(&sender->sent);
-    natsSubscription_Destroy(sender->subscription);
+    nats_unsubscribe(sender->connection, &sender->subscription);
     if (sender->is_heard)
         uv_sem_wait(&sender->completed);
     tell(sender); /* nobody else does any more */
     spent_give(&sender->heard);
-    sender->subscription = NULL;
     sender->is_heard = false;
     if (sender->connection != NULL)
         nats_link_give_back(sender->options.link);

@@ -22,6 +22,7 @@
 #include "nats_link.h"
 #include "nats_metrics.h"
 #include "nats_stream.h"
+#include "nats_unsubscribe.h"
 #include "session_affair.h"
 #include "session_message.h"
 #include "stream_ids.h"
@@ -223,9 +224,8 @@ static void let_go(struct sharing *sharing)
     if (sharing->connection == NULL)
         return;
     for (unsigned i = 0; i < sharing->subscription_count; i++) {
-        (void)natsSubscription_Unsubscribe(sharing->subscriptions[i]);
+        nats_unsubscribe(sharing->connection, &sharing->subscriptions[i]);
         uv_sem_wait(&sharing->completed);
-        natsSubscription_Destroy(sharing->subscriptions[i]);
     }
     sharing->subscription_count = 0;
     sharing->connection = NULL;
