@@ -90,7 +90,7 @@ def test_one_address_has_so_many_and_others_are_served(world):
     eventually(lambda: is_served(world, ATTACKER), "the place to be given back")
 
 
-@serve(connections_max=10, connections_reserve=8)
+@serve(connections_max=10, connections_reserve=64)
 def test_the_reserve_is_kept_for_publishers_and_health(world):
     fill(world, ATTACKER, 5)
     held = fill(world, OTHER, 5)

@@ -220,7 +220,7 @@ def test_a_connection_counts_for_whom_its_header_names(world):
                "the place to be given back")
 
 
-@serve(connections_max=2, connections_reserve=8, crew_threads=1, **ON)
+@serve(connections_max=2, connections_reserve=64, crew_threads=1, **ON)
 def test_a_header_takes_nobody_out_of_the_reserve(world):
     for number in (1, 2):
         connection = world.connect(source=PROXY)
@@ -232,7 +232,7 @@ def test_a_header_takes_nobody_out_of_the_reserve(world):
     assert ask_after(world, version_1("203.0.113.9"), "/healthz") == 200
 
 
-@serve(connections_max=2, connections_reserve=8, trusted_proxies="127.0.0.1",
+@serve(connections_max=2, connections_reserve=64, trusted_proxies="127.0.0.1",
        publish_events_per_second=1)
 def test_publishers_in_the_reserve_have_their_quota(world):
     for number in (2, 3):
