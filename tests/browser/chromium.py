@@ -3,10 +3,15 @@
 Chromium speaks its DevTools protocol on descriptors 3 and 4: JSON messages, each
 ended by a NUL. That needs no port, no driver and no library.
 
-    with Chromium(directory) as browser:
+    chromium = Chromium(directory)
+    with Guest(chromium) as browser:
         page = browser.open("http://127.0.0.1:1234/demo/")
         page.run("document.title")
         page.until("document.querySelector('.row') !== null", "a first row")
+
+A start costs more than most tests, so one serves all of them; each test has a
+browser context of its own, with its own storage, cookies and connections, and that
+one's pages end with it.
 
 until() waits inside the page: the condition is looked at whenever the document
 changes or has loaded, so nothing here sleeps and nothing is asked for again and
@@ -55,6 +60,8 @@ def high_pipe():
 
 
 class Chromium:
+    """The process and the protocol; pages are of a Guest."""
+
     def __init__(self, directory):
         # What is written to descriptor 3 over there, and read from 4 here.
         to_read, self.writing = high_pipe()
@@ -72,12 +79,6 @@ class Chromium:
         self.buffer = b""
         self.number = 0
         self.events = []
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        self.close()
 
     def close(self):
         """Ends the browser with all processes of its session."""
@@ -123,13 +124,29 @@ class Chromium:
         message, self.buffer = self.buffer.split(b"\0", 1)
         return json.loads(message)
 
-    # ---- pages ---------------------------------------------------------
+
+class Guest:
+    """A browser context: as a browser of its own, for one test."""
+
+    def __init__(self, chromium):
+        self.chromium = chromium
+        self.context = chromium.call(
+            "Target.createBrowserContext")["browserContextId"]
+        chromium.events.clear()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.chromium.call("Target.disposeBrowserContext",
+                           browserContextId=self.context)
 
     def open(self, url, width=1280, height=900, **features):
-        target = self.call("Target.createTarget", url="about:blank")
-        session = self.call("Target.attachToTarget", flatten=True,
-                            targetId=target["targetId"])["sessionId"]
-        page = Page(self, session, target["targetId"])
+        target = self.chromium.call("Target.createTarget", url="about:blank",
+                                    browserContextId=self.context)
+        session = self.chromium.call("Target.attachToTarget", flatten=True,
+                                     targetId=target["targetId"])["sessionId"]
+        page = Page(self.chromium, session, target["targetId"])
         page.call("Runtime.enable")
         page.call("Log.enable")
         page.call("Page.enable")

@@ -16,7 +16,6 @@ import signal
 import pytest
 import client_matrix
 from buffering_nginx import BufferingNginx
-from chromium import Chromium
 from client_page import TRANSPORTS, ClientPage
 from fault_proxy import FaultProxy
 from marks import serve
@@ -82,7 +81,6 @@ class Cell:
             transport)
 
     def __enter__(self):
-        self.browser.events.clear()
         return self
 
     def __exit__(self, *_):
@@ -174,12 +172,6 @@ class Cell:
         for page in self.pages:
             assert [*had, *page.ids()] == published
             assert page.page.complaints() == []
-
-
-@pytest.fixture(scope="module")
-def browser(tmp_path_factory):
-    with Chromium(tmp_path_factory.mktemp("browser")) as chromium:
-        yield chromium
 
 
 @pytest.fixture

@@ -125,7 +125,8 @@ def test_a_page_that_is_not_listed_sees_nothing(idle_world, browser, elsewhere,
 
     page.run(f"listen('{url(world, '/events/news?lastId=earliest')}')")
     page.until("heard.textContent.includes('shut')", "the stream to be shut")
-    assert page.run(f"ask('{url(world, '/events/news')}')") == "TypeError"
+    assert page.run(f"ask('{url(world, '/events/news?flavor=short-poll')}')"
+                    ) == "TypeError"
     assert page.run(f"poll('{url(world, '/events/news')}', '1')") == "refused"
     assert "secret" not in page.text()
 
