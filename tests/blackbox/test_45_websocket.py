@@ -177,7 +177,7 @@ def test_6_a_reader_that_stops_is_put_back_and_loses_nothing(world):
     for number in range(300):
         ids.append(world.publish("news", f"{number}".rjust(20000)))
         assert fast.next_json()["id"] == ids[-1]
-    assert world.metrics()["demotions"] >= 1
+    world.wait_for_metric("demotions", lambda figure: figure >= 1)
     assert ids_of(slow.take(300)) == ids
     world.publish("news", "marker")
     assert slow.next_json()["data"]["data"] == "marker"
@@ -371,7 +371,7 @@ def test_6_the_client_may_answer_a_close_before_the_connection_ends(world):
     world.publish("news", "too late")
     socket.close(1003)
     assert socket.connection.is_ended() and not socket.connection.buffer
-    assert world.metrics()["subscribers"] == 0
+    world.wait_for_subscribers(0)
 
 
 def test_6_a_client_that_does_not_answer_a_close_is_not_waited_for_long(world):

@@ -409,4 +409,5 @@ def test_what_is_cut_off_in_a_frame_leaves_nothing_behind(server):
 def test_violations_are_counted(server):
     before = server.metrics()["websocket_violations"]
     check(server, [text(reserved=1)], [1002])
-    assert server.metrics()["websocket_violations"] == before + 1
+    server.wait_for_metric("websocket_violations",
+                           lambda figure: figure == before + 1)

@@ -175,8 +175,8 @@ def test_6_unsubscribed_channels_are_silent_and_the_connection_stays(world):
     assert socket.next_json()["id"] == number
     socket.say(unsubscribe=["b"])
     assert socket.meet() == []
-    assert world.metrics()["subscribers"] == 0
-    assert world.metrics()["websockets"] == 1
+    world.wait_for_subscribers(0)
+    world.wait_for_metric("websockets", lambda figure: figure == 1)
     world.publish("b", "not wanted")
     socket.say(subscribe=["b"])
     assert socket.meet() == []

@@ -537,7 +537,7 @@ def test_8_many_sessions_at_once(world):
                            f"/events/news?session=s{n}&flavor=short-poll")
     for connection in connections:
         assert connection.response().json() == []
-    assert world.metrics()["journal_sessions"] == 200
+    world.wait_for_metric("journal_sessions", lambda count: count == 200)
     assert world.metrics()["journal_commits"] - before < 200
     number = world.publish("news", "one")
     for n, connection in enumerate(connections):

@@ -41,7 +41,7 @@ def test_a_head_that_drips_is_cut_off(world):
         except (BrokenPipeError, ConnectionResetError):
             break
     assert connection.is_ended()
-    assert world.metrics()["deadlines_missed"] >= 1
+    world.wait_for_metric("deadlines_missed", lambda figure: figure >= 1)
 
 
 @serve(head_ms=200)
@@ -86,7 +86,7 @@ def test_a_stream_that_is_not_read_is_put_back_and_loses_nothing(world):
     for number in range(300):
         ids.append(world.publish("news", f"{number}".rjust(20000)))
         assert fast.next().id == str(ids[-1])
-    assert world.metrics()["demotions"] >= 1
+    world.wait_for_metric("demotions", lambda figure: figure >= 1)
     assert [int(event.id) for event in slow.take(300)] == ids
     world.publish("news", "marker")
     assert slow.next().data == fast.next().data == "marker"

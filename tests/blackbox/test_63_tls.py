@@ -103,7 +103,8 @@ def test_versions_below_1_2_are_refused(tls_world, version, is_let_in):
         return
     with pytest.raises(ssl.SSLError):
         by_tls(tls_world, context)
-    assert tls_world.metrics()["tls_handshakes_failed"] == 1
+    tls_world.wait_for_metric("tls_handshakes_failed",
+                              lambda figure: figure == 1)
 
 
 @pytest.mark.parametrize("suite", [
@@ -178,7 +179,7 @@ def test_a_slow_reader_loses_nothing(tls_world):
     for number in range(200):
         ids.append(tls_world.publish("news", f"{number}".rjust(20000)))
         assert fast.next().id == str(ids[-1])
-    assert tls_world.metrics()["demotions"] >= 1
+    tls_world.wait_for_metric("demotions", lambda figure: figure >= 1)
     assert [int(event.id) for event in slow.take(200)] == ids
 
 

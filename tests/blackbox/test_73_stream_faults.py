@@ -27,7 +27,7 @@ def test_a_message_that_is_no_event_is_a_step(followed, streams):
     wait_until_stored(followed, 3)
     base = base_of(streams)
     assert [(e["id"] - base, e["data"]) for e in followed.dump()] == [(3, "x")]
-    assert followed.metrics()["nats_rejected"] == 2
+    followed.wait_for_metric("nats_rejected", lambda figure: figure == 2)
 
 
 def test_sequences_that_were_deleted_are_no_gap(followed, streams, another):
@@ -54,7 +54,7 @@ def test_what_was_purged_unread_is_a_gap_that_is_told(followed, streams):
     resumed = followed.sse("/events/news", first.id)
     assert gap_of(resumed.next()) == "trimmed"
     assert [event.data for event in resumed.take(2)] == ["b", "e"]
-    assert followed.metrics()["stream_missing"] == 1
+    followed.wait_for_metric("stream_missing", lambda figure: figure == 1)
 
 
 def test_a_purged_stream_goes_on(followed, streams):
@@ -104,7 +104,7 @@ def test_a_stream_that_is_made_again(followed, streams):
     assert gap_of(news.next()) == "rewound"
     event = news.next()
     assert (event.data, int(event.id)) == ("b", base_of(streams) + sequence)
-    assert followed.metrics()["stream_recreations"] == 1
+    followed.wait_for_metric("stream_recreations", lambda figure: figure == 1)
 
 
 def base_of_new(streams):
@@ -257,11 +257,13 @@ def test_a_stream_that_nobody_answers_for(idle_followed, js, streams, first):
         streams.publish("events.news", "b")
         asked = lane.swapped
         eventually(lambda: lane.swapped >= asked + 3, "more questions")
-        assert idle_followed.metrics()["stream_sequence"] == len(first)
+        idle_followed.wait_for_metric("stream_sequence",
+                                      lambda figure: figure == len(first))
         lane.swap(None, None)
         assert news.next().data == "b"
         wait_for_check(idle_followed, "ok")
-        assert idle_followed.metrics()["stream_resets"] == 1
+        idle_followed.wait_for_metric("stream_resets",
+                                      lambda figure: figure == 1)
 
 
 def test_a_new_stream_while_nobody_answered(idle_followed, js, streams):

@@ -32,7 +32,7 @@ def test_who_has_passed_over_the_lost_tail_sees_it_too(another, tape, how):
     tape.publish("new 3")
     wait_for_text(world, "new 3")
     assert "new 2" in ids_of(world)
-    assert world.metrics()["stream_rewinds"] == 1
+    world.wait_for_metric("stream_rewinds", lambda figure: figure == 1)
 
 
 def test_who_has_passed_over_the_lost_tail_tells_of_it(reader, another, tape):

@@ -135,7 +135,7 @@ def test_without_the_stream_sessions_go_on_and_are_told_later(pair, js):
     answer = a.post("/sessions/s/ack?id=1")
     assert (answer.status, answer.error) == (503, "stream_refuses")
     assert a.http("DELETE", "/sessions/s").status == 503
-    assert a.metrics()["journal_sessions_owed"] == 1
+    a.wait_for_metric("journal_sessions_owed", lambda owed: owed == 1)
     js.start()
     wait_until_back(b)
     wait_until_told(a)
@@ -232,7 +232,7 @@ def test_an_instance_that_starts_without_the_stream_does_not_wait_for_ever(
     started = time.monotonic()
     for _ in range(20):
         assert short(followed, "s") == []
-    assert followed.metrics()["sessions_alone"] == 21
+    followed.wait_for_metric("sessions_alone", lambda figure: figure == 21)
     assert time.monotonic() - started < 20 * 0.5  # each would wait so long
     js.start()
 
