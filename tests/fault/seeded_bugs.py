@@ -19,7 +19,7 @@ import sys
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 BINARY = pathlib.Path(os.environ.get("TIDINGS_SEEDED_BIN",
                                      ROOT / "build/seeded/tidings"))
-AT_ONCE = 3  # they wait more than they work
+AT_ONCE = 4  # they wait more than they work
 TRIES = 4  # where a kill has to fall is chance
 
 RIGHTS = "test_82_rights.py::"
@@ -249,7 +249,10 @@ def run(test, bug):
 
 @functools.cache
 def without_mistake(test):
-    return run(test, None)
+    """Green, at least at the second try: half the patience may be too little
+    once on a busy machine."""
+    status, output = run(test, None)
+    return (status, output) if status == 0 else run(test, None)
 
 
 def check(bug):
