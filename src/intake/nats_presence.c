@@ -35,15 +35,14 @@
 #include "message.h"
 #include "nats_link.h"
 #include "nats_metrics.h"
-#include "nats_unsubscribe.h"
+#include "nats_subscription.h"
 #include "wire/json_object.h"
 
 enum {
     NEWS_AT_ONCE = 256,
     SILENT_BEATS = 3,
     NO_CONNECTION_MS = 250,
-    FLUSH_MS = 1000,
-    SUBSCRIPTIONS = 2
+    FLUSH_MS = 1000
 };
 
 struct presence_teller {
@@ -55,14 +54,12 @@ struct presence_teller {
     uv_thread_t thread;        /* fixed at start */
     atomic_bool is_stopping;
     atomic_bool somebody_asks; /* the callbacks: tell everything */
-    uv_sem_t completed;        /* posted by each subscription that has ended */
 
     struct log_limit twins; /* the callbacks' */
 
     /* Of the thread. */
     natsConnection *connection; /* borrowed; NULL: none now */
-    natsSubscription *subscriptions[SUBSCRIPTIONS];
-    unsigned subscription_count;
+    struct nats_subscription counts, signs_of_life;
     unsigned greeted; /* the generation in which we asked for everything */
     int64_t beat_at_ms;
     struct buffer subject, text;
@@ -208,45 +205,25 @@ static void on_sign_of_life(natsConnection *connection,
     natsMsg_Destroy(msg);
 }
 
-static void on_complete(void *arg)
-{
-    struct presence_teller *teller = arg;
-
-    uv_sem_post(&teller->completed);
-}
-
 /* ---- the connection -------------------------------------------------------------- */
 
-static bool subscribe(struct presence_teller *teller, const char *ending,
-                      natsMsgHandler handler)
+static bool subscribe(struct presence_teller *teller,
+                      struct nats_subscription *subscription,
+                      const char *ending, natsMsgHandler handler)
 {
-    natsSubscription *subscription = NULL;
-
     teller->subject.length = 0;
     buffer_printf(&teller->subject, "%s%s", teller->prefix, ending);
     buffer_append_char(&teller->subject, '\0');
-    if (natsConnection_Subscribe(&subscription, teller->connection,
-                                 teller->subject.bytes, handler,
-                                 teller) != NATS_OK)
-        return false;
-    if (natsSubscription_SetOnCompleteCB(subscription, on_complete, teller) !=
-        NATS_OK) {
-        natsSubscription_Destroy(subscription); /* closed in this moment */
-        return false;
-    }
-    teller->subscriptions[teller->subscription_count++] = subscription;
-    return true;
+    return nats_subscription_open(subscription, teller->connection,
+                                  teller->subject.bytes, handler, teller);
 }
 
 static void let_go(struct presence_teller *teller)
 {
     if (teller->connection == NULL)
         return;
-    for (unsigned i = 0; i < teller->subscription_count; i++) {
-        nats_unsubscribe(teller->connection, &teller->subscriptions[i]);
-        uv_sem_wait(&teller->completed);
-    }
-    teller->subscription_count = 0;
+    nats_subscription_close(&teller->counts);
+    nats_subscription_close(&teller->signs_of_life);
     teller->connection = NULL;
     teller->greeted = 0;
     nats_link_give_back(teller->link);
@@ -262,8 +239,9 @@ static bool is_connected(struct presence_teller *teller)
         teller->connection = nats_link_borrow(teller->link);
         if (teller->connection == NULL)
             return false;
-        if (!subscribe(teller, ".>", on_count) ||
-            !subscribe(teller, "_instance.*", on_sign_of_life))
+        if (!subscribe(teller, &teller->counts, ".>", on_count) ||
+            !subscribe(teller, &teller->signs_of_life, "_instance.*",
+                       on_sign_of_life))
             let_go(teller);
     }
     return teller->connection != NULL &&
@@ -423,7 +401,6 @@ struct presence_teller *presence_teller_start(const struct config *config,
     teller->beat_ms = config->presence_heartbeat_ms;
     CHECK(uv_random(NULL, NULL, &teller->boot, sizeof teller->boot, 0, NULL) ==
           0);
-    CHECK(uv_sem_init(&teller->completed, 0) == 0);
     CHECK(uv_thread_create(&teller->thread, run, teller) == 0);
     return teller;
 }
@@ -438,7 +415,6 @@ void presence_teller_stop(struct presence_teller **teller)
     atomic_store(&mine->is_stopping, true);
     presence_wake(mine->presence);
     CHECK(uv_thread_join(&mine->thread) == 0);
-    uv_sem_destroy(&mine->completed);
     buffer_fini(&mine->subject);
     buffer_fini(&mine->text);
     free(mine);

@@ -29,7 +29,7 @@
 #include "nats_link.h"
 #include "nats_metrics.h"
 #include "nats_reply.h"
-#include "nats_unsubscribe.h"
+#include "nats_subscription.h"
 
 #include <tidings/check.h>
 #include <tidings/clock.h>

@@ -8,6 +8,7 @@
 #ifndef TIDINGS_SESSION_AFFAIR_H
 #define TIDINGS_SESSION_AFFAIR_H
 
+#include "nats_subscription.h"
 #include "stream_sessions.h"
 
 #include <tidings/buffer.h>
@@ -66,8 +67,7 @@ struct affair {
     bool is_removal;            /* likewise */
 };
 
-#define SHARING_BUCKETS       4096
-#define SHARING_SUBSCRIPTIONS 2
+#define SHARING_BUCKETS 4096
 
 struct sharing {
     struct sharing_options options; /* fixed at create */
@@ -82,12 +82,10 @@ struct sharing {
     int64_t begins_ms;         /* the thread's own: no longer than until then */
     atomic_uint asked_waiting; /* questions of others in the box */
     atomic_uint call_count;
-    uv_sem_t completed; /* posted by each subscription that has ended */
 
     /* The thread's own. */
     natsConnection *connection; /* borrowed; NULL: none */
-    natsSubscription *subscriptions[SHARING_SUBSCRIPTIONS];
-    unsigned subscription_count;
+    struct nats_subscription replies, questions;
     char *inbox;
     unsigned generation;     /* of the link, as it was looked at last */
     struct affair **affairs; /* by number */

@@ -25,7 +25,7 @@
 #include "follower_inside.h"
 #include "nats_link.h"
 #include "nats_metrics.h"
-#include "nats_unsubscribe.h"
+#include "nats_subscription.h"
 
 #include <tidings/check.h>
 #include <tidings/clock.h>

@@ -12,7 +12,7 @@
  * own, so that a late answer to an earlier one is none.
  */
 #include "follower_inside.h"
-#include "nats_unsubscribe.h"
+#include "nats_subscription.h"
 
 #include <tidings/clock.h>
 

@@ -17,7 +17,7 @@
 
 #include "message.h"
 #include "nats_link.h"
-#include "nats_unsubscribe.h"
+#include "nats_subscription.h"
 #include "spent.h"
 #include "stream_message.h"
 
@@ -36,12 +36,10 @@ struct stream_sender {
     size_t inbox_bytes;                   /* fixed at create */
     unsigned generation;        /* of the link, when it was borrowed */
     natsConnection *connection; /* borrowed */
-    natsSubscription *subscription;
+    struct nats_subscription answers;
     struct spent sent;
-    bool is_heard;      /* the subscription says when it is over */
-    uv_sem_t completed; /* posted then, by the library */
 
-    /* The library's thread's, as long as it is heard. */
+    /* The library's thread's, as long as there are answers. */
     struct spent heard;
     struct stream_acked acked[ACKED_MAX]; /* to be told */
     unsigned acked_count;
@@ -90,13 +88,6 @@ static void on_answer(natsConnection *connection,
     spent_add(&sender->heard, &msg); /* the last ones stay until others come */
 }
 
-static void on_complete(void *arg)
-{
-    struct stream_sender *sender = arg;
-
-    uv_sem_post(&sender->completed);
-}
-
 /* ---- the connection ------------------------------------------------------ */
 
 /* As many acknowledgements may wait as messages are on their way. */
@@ -105,25 +96,18 @@ static bool subscribe(struct stream_sender *sender)
     char subject[SUBJECT_ROOM];
 
     (void)snprintf(subject, sizeof subject, "%s.>", sender->inbox);
-    if (natsConnection_Subscribe(&sender->subscription, sender->connection,
-                                 subject, on_answer, sender) != NATS_OK)
-        return false;
-    sender->is_heard =
-        natsSubscription_SetOnCompleteCB(sender->subscription, on_complete,
-                                         sender) == NATS_OK;
-    return sender->is_heard && natsSubscription_SetPendingLimits(
-                                   sender->subscription, -1, -1) == NATS_OK;
+    return nats_subscription_open(&sender->answers, sender->connection, subject,
+                                  on_answer, sender) &&
+           natsSubscription_SetPendingLimits(sender->answers.handle, -1, -1) ==
+               NATS_OK;
 }
 
 void stream_sender_let_go(struct stream_sender *sender)
 {
     spent_give(&sender->sent);
-    nats_unsubscribe(sender->connection, &sender->subscription);
-    if (sender->is_heard)
-        uv_sem_wait(&sender->completed);
+    nats_subscription_close(&sender->answers);
     tell(sender); /* nobody else does any more */
     spent_give(&sender->heard);
-    sender->is_heard = false;
     if (sender->connection != NULL)
         nats_link_give_back(sender->options.link);
     sender->connection = NULL;
@@ -195,7 +179,6 @@ stream_sender_create(const struct stream_sender_options *options)
     sender->options = *options;
     CHECK(natsInbox_Create(&sender->inbox) == NATS_OK);
     sender->inbox_bytes = strlen(sender->inbox);
-    CHECK(uv_sem_init(&sender->completed, 0) == 0);
     return sender;
 }
 
@@ -207,7 +190,6 @@ void stream_sender_destroy(struct stream_sender **sender)
     if (mine == NULL)
         return;
     CHECK(mine->connection == NULL);
-    uv_sem_destroy(&mine->completed);
     natsInbox_Destroy(mine->inbox);
     free(mine);
 }

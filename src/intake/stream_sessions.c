@@ -22,7 +22,6 @@
 #include "nats_link.h"
 #include "nats_metrics.h"
 #include "nats_stream.h"
-#include "nats_unsubscribe.h"
 #include "session_affair.h"
 #include "session_message.h"
 #include "stream_ids.h"
@@ -193,41 +192,14 @@ static void on_question(natsConnection *connection,
     note_destroy(note); /* who asks goes on without us */
 }
 
-static void on_complete(void *arg)
-{
-    struct sharing *sharing = arg;
-
-    uv_sem_post(&sharing->completed);
-}
-
 /* ---- the connection ------------------------------------------------------ */
-
-static bool subscribe(struct sharing *sharing, const char *subject,
-                      natsMsgHandler handler)
-{
-    natsSubscription *subscription = NULL;
-
-    if (natsConnection_Subscribe(&subscription, sharing->connection, subject,
-                                 handler, sharing) != NATS_OK)
-        return false;
-    if (natsSubscription_SetOnCompleteCB(subscription, on_complete, sharing) !=
-        NATS_OK) {
-        natsSubscription_Destroy(subscription); /* closed in this moment */
-        return false;
-    }
-    sharing->subscriptions[sharing->subscription_count++] = subscription;
-    return true;
-}
 
 static void let_go(struct sharing *sharing)
 {
     if (sharing->connection == NULL)
         return;
-    for (unsigned i = 0; i < sharing->subscription_count; i++) {
-        nats_unsubscribe(sharing->connection, &sharing->subscriptions[i]);
-        uv_sem_wait(&sharing->completed);
-    }
-    sharing->subscription_count = 0;
+    nats_subscription_close(&sharing->replies);
+    nats_subscription_close(&sharing->questions);
     sharing->connection = NULL;
     natsInbox_Destroy(sharing->inbox);
     sharing->inbox = NULL;
@@ -241,11 +213,13 @@ static bool subscribe_all(struct sharing *sharing)
     if (natsInbox_Create(&sharing->inbox) != NATS_OK)
         return false;
     (void)snprintf(subject, sizeof subject, "%s.>", sharing->inbox);
-    if (!subscribe(sharing, subject, on_reply))
+    if (!nats_subscription_open(&sharing->replies, sharing->connection, subject,
+                                on_reply, sharing))
         return false;
     (void)snprintf(subject, sizeof subject, "%s_sessions.%016" PRIx64,
                    sharing->options.prefix, sharing->self);
-    return subscribe(sharing, subject, on_question);
+    return nats_subscription_open(&sharing->questions, sharing->connection,
+                                  subject, on_question, sharing);
 }
 
 /* The subscriptions live as long as the connection, through losses of it. */
@@ -514,7 +488,6 @@ struct sharing *sharing_create(const struct sharing_options *options)
     sharing->sharer = (struct session_sharer){post, wake, takes, sharing};
     CHECK(RAND_bytes((unsigned char *)&sharing->self, sizeof sharing->self) ==
           1);
-    CHECK(uv_sem_init(&sharing->completed, 0) == 0);
     list_init(&sharing->busy);
     list_init(&sharing->calls);
     list_init(&sharing->asked);
@@ -572,7 +545,6 @@ void sharing_destroy(struct sharing **sharing)
     sessions_share(mine->sessions, NULL);
     affairs_fini(mine);
     mailbox_fini(&mine->box);
-    uv_sem_destroy(&mine->completed);
     buffer_fini(&mine->text);
     buffer_fini(&mine->subject);
     buffer_fini(&mine->question);
