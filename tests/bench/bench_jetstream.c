@@ -1,10 +1,9 @@
 /* bench_jetstream.c -- how fast nats.c itself publishes to a stream.
  *
- *     bench_jetstream URL SUBJECT MILLISECONDS BYTES
+ *     bench_jetstream URL SUBJECT MILLISECONDS BYTES UNACKNOWLEDGED
  *
- * The yardstick of HTTP publishes that go through a stream: js_PublishAsync with as
- * many unacknowledged as the server takes here (4,096), then all acknowledgements.
- * Prints a JSON line.
+ * The yardstick of HTTP publishes that go through a stream: js_PublishAsync with so
+ * many unacknowledged at most, then all acknowledgements. Prints a JSON line.
  */
 #include "bench_base.h"
 
@@ -13,7 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define PENDING_MAX 4096
+#define PENDING_MAX 4096 /* what the server takes here */
 #define PATIENCE_MS 30000
 #define LOOK_EVERY  64 /* publishes between looks at the clock */
 #define DATA_MAX    65536
@@ -24,14 +23,15 @@ static void must(natsStatus status, const char *what)
         bench_die("%s: %s", what, natsStatus_GetText(status));
 }
 
-static jsCtx *connect_to(const char *url, natsConnection **connection)
+static jsCtx *connect_to(const char *url, int unacknowledged,
+                         natsConnection **connection)
 {
     jsOptions options;
     jsCtx *js = NULL;
 
     must(natsConnection_ConnectTo(connection, url), "connect");
     must(jsOptions_Init(&options), "options");
-    options.PublishAsync.MaxPending = PENDING_MAX;
+    options.PublishAsync.MaxPending = unacknowledged;
     options.PublishAsync.StallWait =
         PATIENCE_MS; /* a busy disk takes its time */
     must(natsConnection_JetStream(&js, *connection, &options), "jetstream");
@@ -65,9 +65,11 @@ int main(int argc, char **argv)
     natsConnection *connection = NULL;
     jsCtx *js;
 
-    if (argc != 5 || atoi(argv[4]) < 1 || atoi(argv[4]) > DATA_MAX)
-        bench_die("bench_jetstream URL SUBJECT MILLISECONDS BYTES");
-    js = connect_to(argv[1], &connection);
+    if (argc != 6 || atoi(argv[4]) < 1 || atoi(argv[4]) > DATA_MAX ||
+        atoi(argv[5]) < 1 || atoi(argv[5]) > PENDING_MAX)
+        bench_die("bench_jetstream URL SUBJECT MILLISECONDS BYTES "
+                  "UNACKNOWLEDGED");
+    js = connect_to(argv[1], atoi(argv[5]), &connection);
     measure(js, argv[2], atoll(argv[3]), atoi(argv[4]));
     jsCtx_Destroy(js);
     natsConnection_Destroy(connection);

@@ -7,6 +7,7 @@ file pages belong to the page cache and are not counted), and the scheduler's
 count of nanoseconds.
 """
 
+import contextlib
 import json
 import os
 import shutil
@@ -28,6 +29,17 @@ class CannotMeasure(Exception):
 
 def pin():
     os.sched_setaffinity(0, CPUS)
+
+
+@contextlib.contextmanager
+def only_on(cpus):
+    """What is started meanwhile has these processors."""
+    before = CPUS[:]
+    CPUS[:] = cpus
+    try:
+        yield
+    finally:
+        CPUS[:] = before
 
 
 def spawn(command, **more):

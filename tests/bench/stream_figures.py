@@ -13,7 +13,8 @@ import sys
 import time
 
 from generator import Load, check, measure, tool
-from servers import CannotMeasure, Nats, Tidings, pin, spawn, wait_for
+from servers import (CPUS, CannotMeasure, Nats, Tidings, only_on, pin, spawn,
+                     wait_for)
 
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), "..", "blackbox"))
 
@@ -27,6 +28,8 @@ SETTINGS = (("stream", "EVENTS"), ("keep_bytes", 10 ** 12),
 UNLIMITED = tuple((f"publish_{what}_per_second", 0)
                   for what in ("events", "bytes", "channels"))
 BATCH_LINES = 100
+POSTERS = 64
+UNACKNOWLEDGED_MAX = 4096
 
 
 class Jet(Nats):
@@ -127,11 +130,12 @@ def counted(servers, run):
                     for begin, end in zip(before, after)]
 
 
-def own_rate(jet, milliseconds):
-    """nats.c alone."""
+def own_rate(plan, jet, unacknowledged=UNACKNOWLEDGED_MAX):
+    """What nats.c publishes."""
     done = subprocess.run(
         [tool("bench_jetstream"), f"nats://127.0.0.1:{jet.port}",
-         "events.yardstick", str(milliseconds), "200"],
+         "events.yardstick", str(plan.times["measure_ms"]), "200",
+         str(unacknowledged)],
         capture_output=True, text=True, preexec_fn=pin)
     if done.returncode != 0:
         raise CannotMeasure(done.stderr)
@@ -140,31 +144,37 @@ def own_rate(jet, milliseconds):
 
 def post(plan, server, lines):
     """64 kept connections publish, `lines` events a request."""
-    return measure(server, channels=64, channel="post", publishers=64,
-                   lines=lines, **plan.times)
+    return measure(server, channels=POSTERS, channel="post",
+                   publishers=POSTERS, lines=lines, **plan.times)
 
 
 def through_once(plan, ack, lines):
-    """Through the stream, nats.c alone, and by HTTP without a stream, each in
-    turn: what the machine does besides changes from minute to minute. In words
-    too what each costs, which changes less."""
+    """Through the stream; nats.c alone; nats.c with as many under way as the
+    requests have, into a stream that Tidings follows, which is the same work but
+    for HTTP; and by HTTP without a stream. Each in turn: what the machine does
+    besides changes from minute to minute. In words too what each costs, which
+    changes less."""
+    followed = SETTINGS + UNLIMITED + (("stream_ack", ack),)
     with Jet() as jet:
-        theirs, alone_us = counted(
-            [jet], lambda: own_rate(jet, plan.times["measure_ms"]))
+        alone, alone_us = counted([jet], lambda: own_rate(plan, jet))
+    with Jet() as jet, Tidings(jet, settings=followed):
+        alike = own_rate(plan, jet, min(POSTERS * lines, UNACKNOWLEDGED_MAX))
     with Tidings(settings=UNLIMITED) as server:
         plain = post(plan, server, lines)
-    with Jet() as jet, Tidings(jet, settings=SETTINGS + UNLIMITED + (
-            ("stream_ack", ack),)) as server:
+    with Jet() as jet, Tidings(jet, settings=followed) as server:
         ours, spent_us = counted([server, jet],
                                  lambda: post(plan, server, lines))
-    ratio = ours["answered_s"] / theirs["published_s"]
-    told = (f"{ratio:.2f} × nats.c alone; the same requests without a stream: "
+    ratio = ours["answered_s"] / alone["published_s"]
+    told = (f"{ratio:.2f} × nats.c alone; "
+            f"{ours['answered_s'] / alike['published_s']:.2f} × nats.c with as "
+            f"many under way and followed too, {alike['published_s']:,.0f}/s; "
+            f"the same requests without a stream: "
             f"{plain['answered_s']:,.0f} events/s; CPU per event: Tidings "
             f"{spent_us[0]:.1f}, nats-server {spent_us[1]:.1f}, generator "
             f"{spent_us[2]:.1f} µs; nats.c alone {alone_us[1]:.1f}, its "
             f"nats-server {alone_us[0]:.1f} µs")
     plan.tell(f"    {lines} a request, {ack}: {told}")
-    return ratio, ours["answered_s"], theirs["published_s"], told
+    return ratio, ours["answered_s"], alone["published_s"], told
 
 
 def through(plan, Figure):
@@ -182,19 +192,21 @@ def through(plan, Figure):
                 "events/s", None, True, told)
 
 
-def fan_out_once(plan, instances):
-    """Deliveries a second of all instances together, each with 300 subscribers
-    of a channel that a publisher of its own fills as fast as they take it."""
+def fan_out_once(plan, places):
+    """Deliveries a second of all instances together, one for each of `places`,
+    which are processors; with it are 300 subscribers of a channel that a
+    publisher of its own fills as fast as they take it."""
     with Jet() as jet:
-        servers = [Tidings(jet, settings=SETTINGS) for _ in range(instances)]
+        servers = [Tidings(jet, settings=SETTINGS) for _ in places]
         loads = []
         try:
-            for number, server in enumerate(servers):
-                server.__enter__()
-                loads.append(Load(server, nats=jet.port, subscribers=300,
-                                  channel=f"hot{number}", window=500,
-                                  readers=1, warmup_ms=1000,
-                                  measure_ms=plan.times["measure_ms"]))
+            for number, (server, cpus) in enumerate(zip(servers, places)):
+                with only_on(cpus):
+                    server.__enter__()
+                    loads.append(Load(server, nats=jet.port, subscribers=300,
+                                      channel=f"hot{number}", window=500,
+                                      readers=1, warmup_ms=1000,
+                                      measure_ms=plan.times["measure_ms"]))
             total = 0
             for load in loads:
                 out, err = load.process.communicate(timeout=120)
@@ -210,6 +222,10 @@ def fan_out_once(plan, instances):
     return total
 
 
+def fan_out(plan, places):
+    return middle([fan_out_once(plan, places) for _ in range(plan.repeats)])
+
+
 def stream(plan, Figure):
     events = 150000 if plan.quick else 600000
     rates = [catch_up_once(events) for _ in range(plan.repeats)]
@@ -223,10 +239,19 @@ def stream(plan, Figure):
         "stream-live", "publisher → stream → journal → subscriber, p50",
         f"≤ acknowledgement {ack_ms:.2f} + commit {commit_ms:.2f} + 1 ms",
         live_ms, ack_ms + commit_ms + 1, "ms", None, False))
-    one, three = (middle([fan_out_once(plan, count)
-                          for _ in range(plan.repeats)]) for count in (1, 3))
+    one, three = (fan_out(plan, [CPUS] * count) for count in (1, 3))
     found.append(Figure(
         "stream-instances", "fan-out of three instances on the same cores",
-        f"one alone: {one:,.0f}/s", three, one, "deliveries/s", None, True,
+        f"≥ 0.8 × one alone, {one:,.0f}/s", three, 0.8 * one, "deliveries/s",
+        None, True,
         "all share the cores: this shows the price of three, not their gain"))
+    own_cores = [[cpu] for cpu in CPUS]
+    first, each = (fan_out(plan, places)
+                   for places in (own_cores[:1], own_cores))
+    found.append(Figure(
+        "stream-instances-pinned",
+        f"fan-out of {len(own_cores)} instances, each with its subscribers on a "
+        "core of its own", f"≥ one such, {first:,.0f}/s", each, first,
+        "deliveries/s", None, True,
+        f"{each / first:.2f} × one; nats-server is on all of them"))
     return found
