@@ -6,7 +6,9 @@
  * aborts. The answer to a ping is read by the same thread: when it is here, nothing
  * from before is under way there, and what is not in the table any more is not found.
  *
- * Without an answer there is nothing that comes, either.
+ * A connection that was just lost has no answer. Its thread ends the message that it
+ * is at, and no other one comes before the library has connected again: the ping's
+ * time, which is short then, lets it.
  *
  * That the handler has been left for good the library says by on_complete.
  */
@@ -15,15 +17,19 @@
 #include <tidings/check.h>
 
 #define PING_MS 500
+#define LOST_MS 20
 
 void nats_unsubscribe(natsConnection *connection,
                       natsSubscription **subscription)
 {
+    int64_t ping_ms = PING_MS;
+
     if (*subscription == NULL)
         return;
     (void)natsSubscription_Unsubscribe(*subscription);
-    if (natsConnection_Status(connection) == NATS_CONN_STATUS_CONNECTED)
-        (void)natsConnection_FlushTimeout(connection, PING_MS);
+    if (natsConnection_Status(connection) != NATS_CONN_STATUS_CONNECTED)
+        ping_ms = LOST_MS;
+    (void)natsConnection_FlushTimeout(connection, ping_ms);
     natsSubscription_Destroy(*subscription);
     *subscription = NULL;
 }
