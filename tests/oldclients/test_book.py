@@ -152,7 +152,7 @@ def test_a_page_stays_away_during_a_shutdown_and_misses_nothing(
     page.wait_until_served()
     ids = old.publish_prices(3)
     page.wait_for(ids[-1])
-    announce(old.world, 4)
+    announce(old.world, 8)
     told = wait_until_told(page)
     asked = len(page.requests())
     resumes = name not in ("shutdown", "jitter")
