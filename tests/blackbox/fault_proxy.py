@@ -193,10 +193,9 @@ class Link:
 
     # ---- the proxy's thread --------------------------------------------
 
-    def interests(self):
+    def interests(self, now):
         """What could be done now: poll()'s mask by socket."""
         masks = {}
-        now = time.monotonic()
         for lane in self.lanes:
             opens = lane.opens_at()
             if lane.may_read():
@@ -319,10 +318,10 @@ class FaultProxy:
         if self.listener.fileno() >= 0:
             interests[self.listener] = select.POLLIN
         opens = []
+        now = time.monotonic()  # one for both: what is not open yet is waited for
         for link in self._moving():
-            interests.update(link.interests())
+            interests.update(link.interests(now))
             opens += [lane.opens_at() for lane in link.lanes]
-        now = time.monotonic()
         later = [at - now for at in opens if at is not None and at > now]
         poll = select.poll()
         sockets = {}

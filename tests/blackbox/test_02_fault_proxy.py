@@ -196,6 +196,14 @@ def test_a_dripping_lane_writes_small_portions(ends):
     assert link.to_client.writes >= 100
 
 
+def test_a_portion_whose_time_comes_while_the_proxy_looks(ends):
+    """Between a look at the lanes and one at the clock: about one in a hundred."""
+    client, server, link = ends.connect()
+    link.to_client.drip(70, 0.00003)
+    server.sendall(SOME[:35_000])
+    assert receive(client, 35_000) == SOME[:35_000]
+
+
 def test_a_bandwidth_takes_its_time(ends):
     client, server, link = ends.connect()
     link.to_client.bandwidth(200_000)
