@@ -9,33 +9,38 @@ import shutil
 
 import pytest
 
-import chromium as of_chromium
-import firefox as of_firefox
 import server_fixtures
+from chromium import Chromium
+from chromium import Guest as ChromiumGuest
+from firefox import Firefox
+from firefox import Guest as FirefoxGuest
 from server_fixtures import *  # noqa: F403
 
 __all__ = [*server_fixtures.__all__, "browser", "chromium", "firefox"]
 
+GUESTS = {"chromium": ChromiumGuest, "firefox": FirefoxGuest}
+
+
+def started(program, start, directory):
+    assert shutil.which(program), "scripts/setup browser installs browsers"
+    browser = start(directory)
+    yield browser
+    browser.close()
+
 
 @pytest.fixture(scope="session")
 def chromium(tmp_path_factory):
-    assert shutil.which("chromium"), "scripts/setup browser installs Chromium"
-    chromium = of_chromium.Chromium(tmp_path_factory.mktemp("chromium"))
-    yield chromium
-    chromium.close()
+    yield from started("chromium", Chromium, tmp_path_factory.mktemp("browser"))
 
 
 @pytest.fixture(scope="session")
 def firefox(tmp_path_factory):
-    assert shutil.which("firefox-esr"), "scripts/setup browser installs Firefox"
-    firefox = of_firefox.Firefox(tmp_path_factory.mktemp("firefox"))
-    yield firefox
-    firefox.close()
+    yield from started("firefox-esr", Firefox,
+                       tmp_path_factory.mktemp("browser"))
 
 
 @pytest.fixture
 def browser(request):
     name = getattr(request, "param", "chromium")
-    module = {"chromium": of_chromium, "firefox": of_firefox}[name]
-    with module.Guest(request.getfixturevalue(name)) as guest:
+    with GUESTS[name](request.getfixturevalue(name)) as guest:
         yield guest
